@@ -1,0 +1,291 @@
+// What went wrong, as data: one class, one closed table of codes. Texts for people are made in edge/annotations.ts only.
+
+/** settings: the user's words; input: files, images, repositories; remote: services; refused: a safety rule of ours; bug: ours. */
+export type ErrorKind = 'settings' | 'input' | 'remote' | 'refused' | 'bug'
+
+interface CodeRow {
+  readonly kind: ErrorKind
+  /** What the code means, one sentence, for docs/errors.md. */
+  readonly meaning: string
+  /** What the reader can do; the thrower may give a better one. */
+  readonly hint?: string
+}
+
+const row = (kind: ErrorKind, meaning: string, hint?: string): CodeRow =>
+  hint === undefined ? { kind, meaning } : { kind, meaning, hint }
+
+/** Every code that this tool can print. Makes docs/errors.md. */
+export const errorCodes = {
+  // settings
+  SETTING_UNKNOWN: row('settings', 'a setting, option or input has a name that does not exist'),
+  SETTING_INVALID: row('settings', 'a setting has a value that its type does not allow'),
+  SETTING_MISSING: row('settings', 'a required setting is not given'),
+  SETTING_NOT_SUPPORTED: row(
+    'settings',
+    'a setting, a value or a command exists in the contract but has no effect in this version',
+  ),
+  SETTINGS_FILE_INVALID: row('settings', 'the settings file cannot be read as YAML or has no schemaVersion 1'),
+  USAGE: row('settings', 'the command line cannot be understood', 'run with --help'),
+  NODE_TOO_OLD: row('settings', 'the running Node.js is older than 24'),
+  BOOT_CHAIN_UNKNOWN: row('settings', 'the boot files given do not make one of the boot chains that are known'),
+
+  // bytes and formats
+  INPUT_TRUNCATED: row('input', 'a structure ends before its own length says so'),
+  INPUT_INVALID: row('input', 'a structure breaks its specification'),
+  INPUT_TOO_LARGE: row('input', 'a length is above the ceiling for its kind'),
+  FILE_NOT_FOUND: row('input', 'a file given on the command line or in the settings does not exist'),
+  PE_INVALID: row('input', 'a boot file is not a valid PE file'),
+  SIGNATURE_DIGEST_MISMATCH: row(
+    'refused',
+    'the digest inside a boot file’s own signature is not the digest of the file',
+    'the file was changed after it was signed; take it from its package again',
+  ),
+  EVENT_LOG_INVALID: row('input', 'an event log cannot be read as TCG event log'),
+
+  // prediction
+  GRUB_UNKNOWN: row(
+    'refused',
+    'it is not known how often this GRUB build measures the kernel',
+    'see docs/pcrs.md for the builds that are known',
+  ),
+  KERNEL_UNSIGNED: row('refused', 'the kernel has no Authenticode signature, so it does not boot under Secure Boot'),
+  KERNEL_NOT_COVERED: row(
+    'refused',
+    'no checked PCR would attest a part that require-coverage names',
+    'see docs/pcrs.md; relax require-coverage only if you accept that',
+  ),
+  SHIM_UNSUPPORTED: row('refused', 'the shim has no readable .vendor_cert section or no known version'),
+  OPERATOR_WOULD_NOT_APPROVE: row(
+    'refused',
+    'the trusted-execution-clusters operator would publish other values than the ones needed',
+  ),
+
+  // base image, registry
+  REFERENCE_INVALID: row('input', 'an image reference cannot be read'),
+  IMAGE_NOT_FOUND: row(
+    'remote',
+    'the registry has no such image',
+    'check the reference, and that the credentials may read it',
+  ),
+  IMAGE_PLATFORM_MISSING: row('input', 'the image index has no manifest for the architecture asked for'),
+  IMAGE_INVALID: row('input', 'a manifest or config breaks the OCI image specification'),
+  DIGEST_MISMATCH: row('input', 'bytes do not have the digest that names them'),
+  REGISTRY_UNREACHABLE: row('remote', 'the registry does not answer'),
+  REGISTRY_DENIED: row(
+    'remote',
+    'the registry refuses the credentials',
+    'log in with podman login or docker login, or set REGISTRY_AUTH_FILE',
+  ),
+  REGISTRY_ERROR: row('remote', 'the registry answers with an error'),
+  PUSH_REFUSED: row(
+    'remote',
+    'the registry refuses the push',
+    'check that the credentials may write to image-repository',
+  ),
+  READ_BACK_MISMATCH: row('remote', 'the image read back after the push is not the image that was checked'),
+  LAYER_INVALID: row('input', 'a layer is not a readable tar archive, or breaks the layer rules'),
+  LAYER_UNSUPPORTED: row('input', 'a layer uses a compression or tar feature that is not supported'),
+  CEILING_REACHED: row('input', 'a layer, file or list is larger than its ceiling'),
+  INSECURE_NOT_ALLOWED: row(
+    'refused',
+    'a plain http registry or repository is used',
+    'use https, or set allow-insecure: true, which the pull request repeats',
+  ),
+
+  // image contents (D9, D14)
+  KERNEL_MISSING: row('refused', 'the image has no kernel below usr/lib/modules'),
+  KERNEL_NOT_UNIQUE: row(
+    'refused',
+    'the image has more than one kernel',
+    'the build must remove the kernel of the base image',
+  ),
+  KERNEL_RELEASE_MISMATCH: row('refused', 'the kernel in the image is not the kernel that was asked for'),
+  INITRAMFS_MISSING: row(
+    'refused',
+    'the image has no usable initramfs beside its kernel',
+    'rpm-ostree can exit 0 without having written one; look at the build log',
+  ),
+  INITRAMFS_INVALID: row('refused', 'the initramfs cannot be read, or lacks the modules of this kernel'),
+  RPMDB_MISMATCH: row('refused', 'the RPM database of the image does not agree with the packages that were installed'),
+  RPMDB_UNREADABLE: row('refused', 'the image has no readable RPM database'),
+  BOOT_LOADER_CHANGED: row('refused', 'shim or GRUB of the built image are not the bytes of the base image'),
+  BOOT_LOADER_MISSING: row('refused', 'the image has no shim or GRUB in the places that bootupd uses'),
+  BOOT_LOADER_NOT_UNIQUE: row('refused', 'the image has several candidates for one boot loader file'),
+  BOOT_DIRECTORY_NOT_EMPTY: row('refused', 'the built image has files below /boot'),
+  NODE_SOFTWARE_MISSING: row('refused', 'kubelet or CRI-O of the base image are missing in the built image'),
+  KERNEL_HMAC_MISSING: row(
+    'refused',
+    'the base has a .vmlinuz.hmac beside its kernel and the built image has none that fits',
+  ),
+  UKI_NOT_SUPPORTED: row(
+    'refused',
+    'the image boots a unified kernel image; this version predicts shim, GRUB and kernel only',
+  ),
+  IMAGE_NOT_ON_BASE: row('refused', 'the layers of the built image do not begin with the layers of its base image'),
+  ARCHITECTURE_NOT_SUPPORTED: row('refused', 'the architecture is not supported yet'),
+
+  // kernel repository
+  REPOSITORY_UNREACHABLE: row('remote', 'the RPM repository does not answer or has no repodata/repomd.xml'),
+  REPOSITORY_INVALID: row('input', 'the metadata of the RPM repository cannot be read'),
+  CHECKSUM_MISMATCH: row(
+    'input',
+    'a downloaded file does not have the size or checksum that the repository metadata gives',
+    'the mirror may be in the middle of a synchronisation; try again later',
+  ),
+  KERNEL_NOT_FOUND: row('input', 'no kernel in the repositories fits the request'),
+  KERNEL_INCOMPLETE: row(
+    'input',
+    'the repository has the kernel asked for, but not all of its packages',
+    'the mirror may be in the middle of a synchronisation; try again later',
+  ),
+  DOWNGRADE_REFUSED: row(
+    'refused',
+    'the kernel asked for is older than the kernel of the base image',
+    'set allow-downgrade: true if you want this',
+  ),
+  RPM_INVALID: row('input', 'an RPM file cannot be read'),
+  RPM_IDENTITY_MISMATCH: row('refused', 'the header of an RPM file names another package than the repository metadata'),
+  EXTRA_PACKAGE_NOT_FOUND: row('input', 'a package of extra-packages is in no repository'),
+
+  // build
+  BUILDER_NOT_FOUND: row(
+    'input',
+    'neither podman nor buildah can be used here',
+    'install podman, or give an already built image with image',
+  ),
+  BUILD_FAILED: row('input', 'the container build ended with an error'),
+
+  // GitOps repository, pull request
+  GITOPS_NOT_FOUND: row('remote', 'the GitOps repository does not exist, or the token cannot see it'),
+  BASE_BRANCH_NOT_FOUND: row('remote', 'the base branch does not exist in the GitOps repository'),
+  TOKEN_MISSING: row(
+    'settings',
+    'no token for the GitOps repository is given',
+    'set gitops-token, or GITOPS_TOKEN or GITHUB_TOKEN in the environment',
+  ),
+  TOKEN_DENIED: row(
+    'remote',
+    'the token lacks a right that is needed',
+    'the token needs contents: write and pull-requests: write on the GitOps repository; see docs/permissions.md',
+  ),
+  GITHUB_ERROR: row('remote', 'the GitHub API answers with an error'),
+  BRANCH_MOVED: row('remote', 'the branch was changed by somebody else at the same time', 'run again'),
+  BRANCH_HAS_FOREIGN_COMMITS: row(
+    'refused',
+    'the branch of the pull request holds commits that are not ours',
+    'merge or close that pull request, or delete its branch',
+  ),
+  YAML_INVALID: row('input', 'a YAML file of the GitOps repository cannot be read'),
+  MACHINE_CONFIG_AMBIGUOUS: row('refused', 'several MachineConfigs set osImageURL for one pool'),
+  MACHINE_CONFIG_OVERRIDDEN: row('refused', 'another MachineConfig sorts later and would win over ours'),
+  MACHINE_CONFIG_KERNEL_TYPE: row(
+    'refused',
+    'a MachineConfig of the pool sets a kernelType other than default',
+    'the node would replace the kernel of the image, so no prediction would hold',
+  ),
+  EDIT_WOULD_TOUCH_MORE: row('refused', 'an edit would change more than the value it is meant to change'),
+  LAYOUT_NOT_SUPPORTED: row(
+    'refused',
+    'the directory holds Argo CD or Flux objects, and this version orders nothing for them',
+    'set layout: plain if you apply values before images yourself',
+  ),
+  RECORD_INVALID: row('input', 'a record or the lock in the GitOps repository cannot be read'),
+  LOG_DIFFERS: row('input', 'an event log does not replay to the PCR values given'),
+
+  // ours
+  BUG: row('bug', 'an unexpected error inside attested-os-update', 'please report it with the log'),
+} as const satisfies Record<string, CodeRow>
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** Where something went wrong. `source` is an image reference, a URL or a file; `line` and `column` count from 1. */
+export interface Where {
+  readonly step?: string
+  readonly source?: string
+  readonly path?: string
+  readonly offset?: number
+  readonly line?: number
+  readonly column?: number
+}
+
+export interface ToolErrorDetails {
+  readonly found?: string
+  readonly wanted?: string
+  readonly where?: Where
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+/** A fault with a code. `message` says what; `found` and `wanted` say it exactly. Never a stack for the user. */
+export class ToolError extends Error {
+  override readonly name = 'ToolError'
+  readonly code: ErrorCode
+  readonly found: string | undefined
+  readonly wanted: string | undefined
+  readonly where: Where
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, details: ToolErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.found = details.found
+    this.wanted = details.wanted
+    this.where = details.where ?? {}
+    const standing: CodeRow = errorCodes[code]
+    this.hint = details.hint ?? standing.hint
+  }
+
+  get kind(): ErrorKind {
+    return errorCodes[this.code].kind
+  }
+}
+
+/** Several faults found together; never empty. */
+export class ToolErrors extends Error {
+  override readonly name = 'ToolErrors'
+  readonly errors: readonly ToolError[]
+
+  constructor(errors: readonly ToolError[]) {
+    super(errors.map(error => error.message).join('; '))
+    this.errors = errors
+  }
+}
+
+/** Throws the one error, or all of them together; returns when there is none. */
+export function throwAll(errors: readonly ToolError[]): void {
+  const [first, ...others] = errors
+  if (first === undefined) return
+  throw others.length === 0 ? first : new ToolErrors(errors)
+}
+
+/**
+ * Runs one step and notes its name in faults that do not say yet where they happened.
+ * `source` (an image, a URL, a file) is added likewise.
+ */
+export async function inStep<T>(step: string, work: () => Promise<T>, source?: string): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw withStep(error, step, source)
+  }
+}
+
+function withStep(error: unknown, step: string, source: string | undefined): unknown {
+  if (error instanceof ToolErrors) return new ToolErrors(error.errors.map(one => placed(one, step, source)))
+  return error instanceof ToolError ? placed(error, step, source) : error
+}
+
+function placed(error: ToolError, step: string, source: string | undefined): ToolError {
+  const where = {
+    ...error.where,
+    step: error.where.step ?? step,
+    ...(error.where.source === undefined && source !== undefined ? { source } : {}),
+  }
+  return new ToolError(error.code, error.message, {
+    ...(error.found === undefined ? {} : { found: error.found }),
+    ...(error.wanted === undefined ? {} : { wanted: error.wanted }),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    where,
+    cause: error.cause,
+  })
+}

@@ -1,0 +1,25 @@
+// Test tiers are vitest projects; .ci/tiers.ts says which tier needs what.
+
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, include: string[], options: object = {}) => ({
+  test: { name, include, environment: 'node' as const, ...options },
+})
+
+const slow = { testTimeout: 300_000, hookTimeout: 300_000 }
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', ['test/**/*.test.ts'].concat('!test/{e2e,vectors,podman,rpm,registry,real}/**'), {
+        testTimeout: 20_000,
+      }),
+      project('e2e', ['test/e2e/**/*.test.ts'], slow),
+      project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('rpm', ['test/rpm/**/*.test.ts'], slow),
+      project('registry', ['test/registry/**/*.test.ts'], slow),
+      project('podman', ['test/podman/**/*.test.ts'], slow),
+      project('real', ['test/real/**/*.test.ts'], slow),
+    ],
+  },
+})
