@@ -10,6 +10,8 @@ export async function bundleStandIn(program: StandInProgram): Promise<Uint8Array
   const result = await build({
     entryPoints: [resolve(import.meta.dirname, `${program}.ts`)],
     bundle: true,
+    // comments in the script name the files from here, so it must not be the current directory
+    absWorkingDir: import.meta.dirname,
     write: false,
     platform: 'node',
     target: 'node24',
