@@ -115,7 +115,7 @@ async function* checkedOpen(
   source: string,
 ): AsyncGenerator<Uint8Array> {
   const hash = openChecksum === null ? undefined : createHash(openChecksum.type)
-  const limit = openSize ?? ceilings.openPrimary
+  const limit = Math.min(openSize ?? ceilings.openPrimary, ceilings.openPrimary)
   let count = 0
   for await (const chunk of bytes) {
     count += chunk.length
