@@ -154,6 +154,10 @@ export const errorCodes = {
     'install podman, or give an already built image with image',
   ),
   BUILD_FAILED: row('input', 'the container build ended with an error'),
+  LAYERING_NOT_SUPPORTED: row(
+    'refused',
+    'the base image has no ostree repository that rpm-ostree could work on; the dnf way is not supported yet',
+  ),
 
   // GitOps repository, pull request
   GITOPS_NOT_FOUND: row('remote', 'the GitOps repository does not exist, or the token cannot see it'),
