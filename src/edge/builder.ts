@@ -136,8 +136,7 @@ async function pull(
     result = await runCommand(command, { environment, write: request.write })
     if (result?.exitCode === 0) return
   }
-  if (result?.exitCode !== 0)
-    throw builderFailure('IMAGE_NOT_FOUND', `${name} cannot pull the base image`, result, base)
+  throw builderFailure('IMAGE_NOT_FOUND', `${name} cannot pull the base image`, result, base)
 }
 
 async function build(

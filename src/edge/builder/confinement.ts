@@ -19,8 +19,9 @@ export interface Confinement {
 }
 
 /** Best first. chroot isolation knows no --network=none, so there the whole builder goes into an empty network namespace. */
-export function confinements(name: BuilderName, rootless: boolean): readonly Confinement[] {
-  const namespace = rootless ? [name, 'unshare', 'unshare', '--net', '--'] : ['unshare', '--net', '--']
+export function confinements(name: BuilderName, storage: PrivateStorage, rootless: boolean): readonly Confinement[] {
+  const user = rootless ? [name, ...storage.options, 'unshare'] : []
+  const namespace = [...user, 'unshare', '--net', '--']
   const chroot = ['--isolation=chroot']
   return [
     { isolation: 'oci', network: 'none', prefix: [], options: ['--network=none'] },
@@ -44,7 +45,7 @@ export async function findConfinement(
   const containerfile = join(context, 'Containerfile')
   await writeFile(containerfile, `FROM ${base}\nRUN true\n`)
   let failure: CommandResult | undefined
-  for (const confinement of confinements(name, options.rootless)) {
+  for (const confinement of confinements(name, storage, options.rootless)) {
     const command = [...buildCommand(name, storage, confinement), '--file', containerfile, context]
     const result = await runCommand(command, { environment: options.environment })
     if (result?.exitCode === 0) return { confinement }

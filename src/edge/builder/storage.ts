@@ -14,6 +14,8 @@ export interface PrivateStorage {
   readonly options: readonly string[]
 }
 
+const drivers = ['overlay', 'vfs'] as const
+
 export function privateStorage(name: BuilderName, directory: string, driver: PrivateStorage['driver']): PrivateStorage {
   return {
     directory,
@@ -37,7 +39,7 @@ export async function openPrivateStorage(
   options: CommandOptions,
 ): Promise<{ storage: PrivateStorage } | { failure: CommandResult | undefined }> {
   let failure: CommandResult | undefined
-  for (const driver of ['overlay', 'vfs'] as const) {
+  for (const driver of drivers) {
     const own = join(directory, driver)
     await mkdir(own, { recursive: true, mode: 0o700 })
     const storage = privateStorage(name, own, driver)
@@ -50,7 +52,10 @@ export async function openPrivateStorage(
   return { failure }
 }
 
-/** Unmounts what is left and removes all storages below `directory`; files of other user IDs are removed from within the builder's user namespace. */
+/**
+ * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages below `directory`.
+ * Files of other user IDs are removed from within the builder's user namespace.
+ */
 export async function removePrivateStorages(
   name: BuilderName,
   directory: string,
@@ -58,12 +63,32 @@ export async function removePrivateStorages(
 ): Promise<void> {
   const environment = options.environment
   if (options.rootless) {
-    await runCommand([name, 'unshare', 'rm', '-rf', directory], { environment })
+    const own = privateStorage(name, join(directory, 'overlay'), 'overlay')
+    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(directory)], { environment })
+    await endPauseProcesses(directory)
   } else {
     for (const point of (await mountsBelow(directory)).reverse())
       await runCommand(['umount', '--lazy', point], { environment })
   }
   await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+}
+
+function storageParts(directory: string): string[] {
+  return drivers.flatMap(driver => ['root', 'run'].map(part => join(directory, driver, part)))
+}
+
+/** podman keeps a process per temporary directory that holds the user namespace open: its number is in pause.pid. */
+async function endPauseProcesses(directory: string): Promise<void> {
+  for (const driver of drivers) {
+    const text = await readFile(join(directory, driver, 'libpod', 'pause.pid'), 'utf8').catch(() => '')
+    const number = Number(text.trim())
+    if (!Number.isSafeInteger(number) || number < 2) continue
+    try {
+      process.kill(number)
+    } catch {
+      // it has ended by itself
+    }
+  }
 }
 
 /** Mount points below a directory, outer ones first: proc(5), /proc/pid/mountinfo. */
