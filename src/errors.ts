@@ -138,6 +138,10 @@ export const errorCodes = {
     'the repository has the kernel asked for, but not all of its packages',
     'the mirror may be in the middle of a synchronisation; try again later',
   ),
+  KERNEL_VARIANT_NOT_SUPPORTED: row(
+    'refused',
+    'the base image or the request has a real-time or 64k-page kernel, and only the default kernel is supported',
+  ),
   DOWNGRADE_REFUSED: row(
     'refused',
     'the kernel asked for is older than the kernel of the base image',

@@ -43,13 +43,6 @@ export function resolveLocation(
   return url.href
 }
 
-/** The file name at the end of a location, decoded; undefined when it is no plain name of an RPM file. */
-export function rpmFileName(location: string): string | undefined {
-  const last = URL.parse(location)?.pathname.split('/').at(-1) ?? ''
-  const name = decoded(last)
-  return name !== undefined && /^[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,250}\.rpm$/.test(name) ? name : undefined
-}
-
 /** Relative; no empty or `..` part, also not in percent-encoding; no backslash, no control character. */
 function isPlainPath(href: string): boolean {
   const path = decoded(href)
