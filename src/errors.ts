@@ -49,6 +49,10 @@ export const errorCodes = {
     'see docs/pcrs.md for the builds that are known',
   ),
   KERNEL_UNSIGNED: row('refused', 'the kernel has no Authenticode signature, so it does not boot under Secure Boot'),
+  BOOT_LOADER_UNSIGNED: row(
+    'refused',
+    'shim or GRUB have no Authenticode signature, so they do not boot under Secure Boot',
+  ),
   KERNEL_NOT_COVERED: row(
     'refused',
     'no checked PCR would attest a part that require-coverage names',
