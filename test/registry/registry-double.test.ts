@@ -73,13 +73,13 @@ describe.each([
         await readFile(join(work, 'in/blobs/sha256', blob)),
       )
   })
+})
 
-  it.runIf(auth !== undefined)('is refused without credentials', async () => {
-    registry = await startRegistry(auth === undefined ? {} : { auth })
-    registry.add('team/image', image, 'v1')
-    const refused = run('skopeo', ['inspect', '--tls-verify=false', `docker://${registry.host}/team/image:v1`])
-    await expect(refused).rejects.toThrow()
-  })
+it.each(['basic', 'bearer'] as const)('skopeo is refused without credentials (%s)', async kind => {
+  registry = await startRegistry({ auth: { kind, ...user } })
+  registry.add('team/image', image, 'v1')
+  const refused = run('skopeo', ['inspect', '--tls-verify=false', `docker://${registry.host}/team/image:v1`])
+  await expect(refused).rejects.toThrow()
 })
 
 it('skopeo pulls Docker schema 2', async () => {
