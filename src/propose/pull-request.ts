@@ -38,7 +38,7 @@ export function pullRequestText(
   const summary = summarise(settings, change, record)
   const subject = title(summary, settings.pools)
   const sections: Section[] = [
-    { title: 'What changes', text: whatChanges(settings, change, record, summary), kept: true },
+    { title: 'What changes', text: whatChanges(settings, change, record, summary, run), kept: true },
     { title: 'PCR values', text: values(summary, record), kept: false },
     { title: 'Coverage', text: coverage(record), kept: true },
     { title: 'Packages', text: packages(record), kept: false },
@@ -50,7 +50,7 @@ export function pullRequestText(
   const body = joinSections(headline(summary), sections, instead)
   return {
     title: shorten(subject, 250),
-    body: `${body.trimEnd()}\n\nChange key: ${code(run.changeKey)}\n`,
+    body,
     commitMessage: formatCommitMessage(shorten(subject, 250), `Image: ${record.image}`, run.changeKey),
     draft: summary.uncalibrated,
   }
@@ -78,7 +78,13 @@ function headline(summary: Summary): string {
   ].join('\n\n')
 }
 
-function whatChanges(settings: Settings, change: RepositoryChange, record: ImageRecord, summary: Summary): string {
+function whatChanges(
+  settings: Settings,
+  change: RepositoryChange,
+  record: ImageRecord,
+  summary: Summary,
+  run: RunFacts,
+): string {
   const base = record.base
   const from = summary.kernelFrom === undefined ? '' : `${code(summary.kernelFrom)} → `
   return bullets([
@@ -87,7 +93,7 @@ function whatChanges(settings: Settings, change: RepositoryChange, record: Image
     ...(base === null
       ? []
       : [`Base image: ${code(base.image, 500)}${base.tag === null ? '' : `, found as tag ${code(base.tag)}`}`]),
-    ...change.machineConfigs.slice(0, 50).map(one => {
+    ...change.machineConfigs.slice(0, 20).map(one => {
       const before = one.from === undefined ? 'new file' : `until now ${code(one.from, 300)}`
       return `Pool ${code(one.pool)}: MachineConfig ${code(one.name)} in ${code(one.path)}, ${before}`
     }),
@@ -97,7 +103,7 @@ function whatChanges(settings: Settings, change: RepositoryChange, record: Image
       : [
           `Built with ${code(record.build.builder)}, isolation ${code(record.build.isolation ?? 'unknown')}, network ${code(record.build.network ?? 'unknown')}${record.build.runUrl === null ? '' : `, run ${code(record.build.runUrl, 300)}`}`,
         ]),
-    `Record: ${code(change.recordPath)}`,
+    `Record: ${code(change.recordPath)}, change key ${code(run.changeKey)}`,
   ])
 }
 
@@ -143,7 +149,7 @@ function where({ platform, secureBoot }: { readonly platform: string | null; rea
 const parts = ['shim', 'boot-loader', 'kernel', 'initramfs', 'command-line', 'root-file-system'] as const
 
 function coverage(record: ImageRecord): string {
-  const rows = record.predictions.slice(0, 10).flatMap(prediction =>
+  const rows = record.predictions.slice(0, 5).flatMap(prediction =>
     parts.map(part => {
       const { pcr, because } = prediction.coverage[part]
       const text =
@@ -151,7 +157,7 @@ function coverage(record: ImageRecord): string {
       return [where(prediction), part, text]
     }),
   )
-  const more = record.predictions.length > 10 ? `\n\n${record.predictions.length - 10} more are in the record.` : ''
+  const more = record.predictions.length > 5 ? `\n\n${record.predictions.length - 5} more are in the record.` : ''
   return `${table(['platform', 'part of the boot', 'attested by'], rows)}${more}`
 }
 

@@ -72,7 +72,20 @@ function readDocument(node: Document.Parsed<ParsedNode>, path: string, lines: Li
       where: { source: path, line, column: col },
     })
   }
-  return { node, value: node.toJS({ maxAliasCount: 100 }) }
+  return { node, value: plainValue(node, path, lines) }
+}
+
+function plainValue(node: Document.Parsed<ParsedNode>, path: string, lines: LineCounter): unknown {
+  try {
+    return node.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    // Only aliases can fail here: one without an anchor before it, or too many.
+    if (!(error instanceof ReferenceError)) throw error
+    throw new ToolError('YAML_INVALID', 'the aliases of a document cannot be resolved', {
+      found: error.message.slice(0, 300),
+      where: { source: path, line: lines.linePos(node.contents?.range[0] ?? 0).line },
+    })
+  }
 }
 
 /** The resources of a file: each document with kind and apiVersion, or the items of a List. Others are passed over. */
