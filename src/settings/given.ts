@@ -23,7 +23,6 @@ export interface Given {
 export function unknownSetting(name: string, where: Where, known: Iterable<string> = inputs.keys()): ToolError {
   const suggestion = nearest(name, known)
   return new ToolError('SETTING_UNKNOWN', `no setting is called ${shown(name)}`, {
-    found: shown(name),
     where,
     hint: suggestion === undefined ? 'see docs/inputs.md for all names' : `did you mean ${suggestion}?`,
   })
