@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { makeSigningKey, type SigningKey } from './certificate.ts'
-import { type CpioFile, makeCpioTree } from './cpio.ts'
+import { type CpioInput, makeCpio } from './cpio.ts'
 import { makePe } from './pe.ts'
 
 export type Seed = string | number
@@ -160,15 +160,32 @@ export interface InitramfsToMake {
 export function makeInitramfs(wanted: InitramfsToMake): Uint8Array {
   const { release, seed = 'initramfs', modules = ['kernel/fs/xfs/xfs.ko', 'kernel/drivers/virtio/virtio.ko'] } = wanted
   const below = `usr/lib/modules/${release}`
-  const files: CpioFile[] = [
-    { path: 'init', mode: 0o100755, bytes: text('#!/bin/sh\nexec /usr/lib/systemd/systemd\n') },
+  const files = [
+    { path: 'init', mode: 0o100755, content: text('#!/bin/sh\nexec /usr/lib/systemd/systemd\n') },
     ...['modules.dep', 'modules.order'].map(name => ({
       path: `${below}/${name}`,
-      bytes: text(modules.map(module => (name === 'modules.dep' ? `${module}:\n` : `${module}\n`)).join('')),
+      content: text(modules.map(module => (name === 'modules.dep' ? `${module}:\n` : `${module}\n`)).join('')),
     })),
-    ...modules.map(module => ({ path: `${below}/${module}`, bytes: seededBytes(`${seed}/${module}`, 400) })),
+    ...modules.map(module => ({ path: `${below}/${module}`, content: seededBytes(`${seed}/${module}`, 400) })),
   ]
-  return new Uint8Array(gzipSync(makeCpioTree(files), { level: 9 }))
+  return new Uint8Array(gzipSync(makeCpio(withDirectories(files)), { level: 9 }))
+}
+
+/** Each file after the directories that lead to it; time 0. */
+export function withDirectories(
+  files: readonly (Omit<CpioInput, 'mode' | 'mtime'> & { mode?: number })[],
+): CpioInput[] {
+  const seen = new Set<string>()
+  return files.flatMap(({ path, content, mode = 0o100644 }) => {
+    const names = path.split('/').slice(0, -1)
+    const directories = names.map((_, depth) => names.slice(0, depth + 1).join('/')).filter(name => !seen.has(name))
+    for (const name of directories) seen.add(name)
+    const empty = new Uint8Array(0)
+    return [
+      ...directories.map(name => ({ path: name, mode: 0o040755, mtime: 0, content: empty })),
+      { path, mode, mtime: 0, content },
+    ]
+  })
 }
 
 function machineOf(machine: number | undefined): { readonly machine?: number } {

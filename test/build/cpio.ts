@@ -28,27 +28,3 @@ function member(entry: CpioInput, ino: number): Uint8Array[] {
 function zeros(length: number): Uint8Array {
   return new Uint8Array((4 - (length % 4)) % 4)
 }
-
-export interface CpioFile {
-  readonly path: string
-  readonly bytes: Uint8Array
-  /** File type and permissions; a plain file 0644 when left out. */
-  readonly mode?: number
-}
-
-/** An archive as an initramfs has it: the files in the order given, their directories before them, time 0. */
-export function makeCpioTree(files: readonly CpioFile[]): Uint8Array {
-  const directories = new Set<string>()
-  const entries: CpioInput[] = []
-  for (const file of files) {
-    const names = file.path.split('/').slice(0, -1)
-    for (let depth = 1; depth <= names.length; depth++) {
-      const path = names.slice(0, depth).join('/')
-      if (directories.has(path)) continue
-      directories.add(path)
-      entries.push({ path, mode: 0o040755, mtime: 0, content: new Uint8Array() })
-    }
-    entries.push({ path: file.path, mode: file.mode ?? 0o100644, mtime: 0, content: file.bytes })
-  }
-  return makeCpio(entries)
-}

@@ -121,8 +121,12 @@ export function blobPath(layout: string, digest: string): string {
 
 /** Unpacks one layer with the system's tar and returns its directory. */
 export function unpackLayer(layout: string, digest: string, into: string): string {
+  return unpackBytes(readFileSync(blobPath(layout, digest)), into)
+}
+
+export function unpackBytes(gzipped: Uint8Array, into: string): string {
   mkdirSync(into, { recursive: true })
-  const { status, stderr } = spawnSync('tar', ['-xzf', blobPath(layout, digest), '-C', into], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('tar', ['-xzf', '-', '-C', into], { input: gzipped, encoding: 'utf8' })
   if (status !== 0) throw new Error(`tar: ${stderr}`)
   return into
 }

@@ -88,7 +88,9 @@ export class MetadataXml {
       work()
     } catch (error) {
       if (error instanceof ToolError) throw error
-      throw this.error(error instanceof Error ? error.message : 'not XML', 'well-formed XML')
+      // saxes puts line and column before its text; they stand in `where` already
+      const text = error instanceof Error ? error.message.replace(/^\d+:\d+: /, '') : 'not XML'
+      throw this.error(text, 'well-formed XML')
     }
   }
 }

@@ -3,7 +3,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { type CpioFile, makeCpioTree } from '../cpio.ts'
+import { withDirectories } from '../boot-files.ts'
+import { makeCpio } from '../cpio.ts'
 
 /** A module needs at least this in an initramfs; others stay in the root file system. */
 const needed = /^kernel\/(?:fs|drivers\/(?:virtio|block|nvme))\//
@@ -21,19 +22,19 @@ export function writeModulesDep(moduleDirectory: string): void {
 /** gzip over cpio, with the modules in the directory of `release`. */
 export function makeInitramfsOf(moduleDirectory: string, release: string): Uint8Array {
   const below = `usr/lib/modules/${release}`
-  const take = (name: string): CpioFile => ({
+  const take = (name: string) => ({
     path: `${below}/${name}`,
-    bytes: new Uint8Array(readFileSync(join(moduleDirectory, name))),
+    content: new Uint8Array(readFileSync(join(moduleDirectory, name))),
   })
   const init = new Uint8Array(Buffer.from('#!/bin/sh\nexec /usr/lib/systemd/systemd\n'))
-  const files: CpioFile[] = [
-    { path: 'init', mode: 0o100755, bytes: init },
+  const files = [
+    { path: 'init', mode: 0o100755, content: init },
     take('modules.dep'),
     ...modulesOf(moduleDirectory)
       .filter(module => needed.test(module))
       .map(take),
   ]
-  return new Uint8Array(gzipSync(makeCpioTree(files), { level: 6 }))
+  return new Uint8Array(gzipSync(makeCpio(withDirectories(files)), { level: 6 }))
 }
 
 function modulesOf(moduleDirectory: string): string[] {
