@@ -23,7 +23,7 @@ export interface RpmInput {
   readonly release: string
   /** x86_64 by default. */
   readonly arch?: string
-  /** By default that of the name; null makes a source-less package. */
+  /** By default that of the name, or of `kernel` for all kernel-…; null makes a source-less package. */
   readonly sourceRpm?: string | null
   readonly summary?: string
   readonly files?: readonly RpmFileInput[]
@@ -125,7 +125,8 @@ function mainTags(
     [5097, { strings: [hex('sha256', cpio)] }],
   ])
   if (epoch !== undefined) tags.set(1003, { int32: [epoch] })
-  if (input.sourceRpm !== null) tags.set(1044, { string: input.sourceRpm ?? `${name}-${version}-${release}.src.rpm` })
+  const source = name.startsWith('kernel-') ? 'kernel' : name
+  if (input.sourceRpm !== null) tags.set(1044, { string: input.sourceRpm ?? `${source}-${version}-${release}.src.rpm` })
   if (input.postinstall !== undefined) {
     tags.set(1024, { string: input.postinstall })
     tags.set(1086, { string: '/bin/sh' })

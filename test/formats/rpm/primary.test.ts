@@ -40,7 +40,7 @@ describe('readPrimary', () => {
         size: core.length,
         href: 'Packages/kernel-core-5.14.0-600.el9.x86_64.rpm',
         xmlBase: null,
-        sourceRpm: 'kernel-core-5.14.0-600.el9.src.rpm',
+        sourceRpm: 'kernel-5.14.0-600.el9.src.rpm',
       },
       expect.objectContaining({ name: 'kernel', xmlBase: 'https://b.example/x' }),
     ])
