@@ -55,13 +55,13 @@ describe('Authenticode signatures', () => {
     const [entry] = parsePe(bytes, 'grub').signatures
     const { offset = 0, data = new Uint8Array(0) } = entry ?? {}
     const seen = new Set<string>()
-    for (const flip of flips(data, data.length)) {
+    for (const flip of flips(data, 500)) {
       const changed = new Uint8Array(bytes)
       changed.set(flip.bytes, offset + 8)
       seen.add(outcome(() => check(changed)))
     }
     expect([...seen].sort()).toEqual(['PE_INVALID', 'SIGNATURE_DIGEST_MISMATCH', 'read'])
-    for (const cut of cuts(data, data.length)) {
+    for (const cut of cuts(data, 300)) {
       const changed = new Uint8Array(bytes)
       changed.fill(0, offset + 8)
       changed.set(cut, offset + 8)
