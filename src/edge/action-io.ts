@@ -9,8 +9,9 @@ const summaryCeiling = 1024 * 1024
 
 /** Has the runner put stars in place of every secret, from here on; each line of a longer one too. */
 export function maskSecrets(secrets: Iterable<string>): void {
-  for (const secret of secrets)
-    for (const part of [secret, ...secret.split('\n')].map(text => text.trim())) if (part.length > 3) setSecret(part)
+  const parts = [...secrets].flatMap(secret => [secret, ...secret.split('\n')]).map(part => part.trim())
+  // A star for every "a" of the log would hide more than it protects.
+  for (const part of new Set(parts)) if (part.length > 3) setSecret(part)
 }
 
 /** Sets each output of the step. */

@@ -68,10 +68,13 @@ export async function withoutCommands<T>(write: Write, work: (write: Write) => P
   }
 }
 
-/** The same text, but no line of it is a workflow command: neither `::name::` at its start nor `##[name]` anywhere (actions/runner, ActionCommand.cs). */
+/**
+ * The same text, but no line of it is a workflow command: neither `::name::` at its start nor `##[name]` anywhere
+ * (actions/runner, ActionCommand.cs). The runner trims what .NET calls white space, which holds U+0085.
+ */
 export function harmless(text: string): string {
   return text
     .split(/\r\n|\r|\n/)
-    .map(line => line.replace(/^(\s*):(?=:)/, '$1\u200b:').replaceAll('##[', '## ['))
+    .map(line => line.replace(/^([\s\u0085\p{Z}]*):(?=:)/u, '$1\u200b:').replaceAll('##[', '## ['))
     .join('\n')
 }
