@@ -390,6 +390,7 @@ const table: readonly Input[] = [
   {
     name: 'kernel-repository-client-certificate',
     type: 'path',
+    secret: true,
     commands: 'uc',
     ...notYet,
     help: 'Client certificate for the kernel repositories.',
