@@ -7,7 +7,7 @@ const maxDepth = 32
 /** Characters between two tags, and inside one tag. A package description is far below. */
 const maxRun = 1024 * 1024
 /** Characters of an element or attribute that a reader asks for. */
-export const maxText = 4096
+const maxText = 4096
 /** Pieces in which text goes to the parser, so that the bound on a run holds. */
 const pieceLength = 64 * 1024
 
