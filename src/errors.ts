@@ -49,6 +49,10 @@ export const errorCodes = {
     'see docs/pcrs.md for the builds that are known',
   ),
   KERNEL_UNSIGNED: row('refused', 'the kernel has no Authenticode signature, so it does not boot under Secure Boot'),
+  BOOT_LOADER_UNSIGNED: row(
+    'refused',
+    'shim or GRUB have no Authenticode signature, so they do not boot under Secure Boot',
+  ),
   KERNEL_NOT_COVERED: row(
     'refused',
     'no checked PCR would attest a part that require-coverage names',
@@ -138,6 +142,10 @@ export const errorCodes = {
     'the repository has the kernel asked for, but not all of its packages',
     'the mirror may be in the middle of a synchronisation; try again later',
   ),
+  KERNEL_VARIANT_NOT_SUPPORTED: row(
+    'refused',
+    'the base image or the request has a real-time or 64k-page kernel, and only the default kernel is supported',
+  ),
   DOWNGRADE_REFUSED: row(
     'refused',
     'the kernel asked for is older than the kernel of the base image',
@@ -154,6 +162,10 @@ export const errorCodes = {
     'install podman, or give an already built image with image',
   ),
   BUILD_FAILED: row('input', 'the container build ended with an error'),
+  LAYERING_NOT_SUPPORTED: row(
+    'refused',
+    'the base image has no ostree repository that rpm-ostree could work on; the dnf way is not supported yet',
+  ),
 
   // GitOps repository, pull request
   GITOPS_NOT_FOUND: row('remote', 'the GitOps repository does not exist, or the token cannot see it'),

@@ -1,0 +1,32 @@
+// `replay`: event log in, PCR values out; with --pcrs a comparison.
+
+import { fileCeilings, readLocalFile, readLocalText } from '../edge/files.ts'
+import type { Bank } from '../formats/bytes/digest.ts'
+import { parseEventLog } from '../formats/tcg/event-log.ts'
+import { comparePcrs, parsePcrs } from '../predict/compare-pcrs.ts'
+import { type ReplayDocument, replayDocument } from '../predict/replay.ts'
+import { replayTable } from '../predict/replay-table.ts'
+
+export interface ReplayOptions {
+  readonly log: string
+  readonly banks: readonly Bank[]
+  /** A file `{bank: {index: hex}}` to compare with. */
+  readonly pcrs?: string
+}
+
+export interface ReplayResult {
+  readonly document: ReplayDocument
+  readonly text: string
+  /** True when --pcrs was given and a value differs: exit code 3. */
+  readonly differs: boolean
+}
+
+/** Throws FILE_NOT_FOUND, CEILING_REACHED, EVENT_LOG_INVALID and, for --pcrs, INPUT_INVALID. */
+export async function replayCommand(options: ReplayOptions): Promise<ReplayResult> {
+  const { log: path, banks, pcrs } = options
+  const log = parseEventLog(await readLocalFile(path, fileCeilings.eventLog), path)
+  const seen = pcrs === undefined ? undefined : parsePcrs(await readLocalText(pcrs), pcrs)
+  const differences = seen === undefined ? [] : comparePcrs(log, seen, banks)
+  const document = replayDocument(log, banks, differences)
+  return { document, text: replayTable(document, seen !== undefined), differs: differences.length > 0 }
+}

@@ -1,0 +1,71 @@
+// How commands of a build are kept apart from host and network: tried out, not guessed from versions (D8).
+
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
+import type { BuilderName, PrivateStorage } from './storage.ts'
+
+/** oci: a container by the OCI runtime; chroot: no container, for hosts where the runtime cannot work. */
+export type Isolation = 'oci' | 'chroot'
+export type BuildNetwork = 'none' | 'host'
+
+/** One way to run the commands of a build. */
+export interface Confinement {
+  readonly isolation: Isolation
+  readonly network: BuildNetwork
+  /** What stands before the builder: a network namespace around all of it. */
+  readonly prefix: readonly string[]
+  readonly options: readonly string[]
+}
+
+/** Best first. chroot isolation knows no --network=none, so there the whole builder goes into an empty network namespace. */
+export function confinements(name: BuilderName, storage: PrivateStorage, rootless: boolean): readonly Confinement[] {
+  const user = rootless ? [name, ...storage.options, 'unshare'] : []
+  const namespace = [...user, 'unshare', '--net', '--']
+  const chroot = ['--isolation=chroot']
+  return [
+    { isolation: 'oci', network: 'none', prefix: [], options: ['--network=none'] },
+    { isolation: 'chroot', network: 'none', prefix: namespace, options: chroot },
+    { isolation: 'chroot', network: 'host', prefix: [], options: [...chroot, '--network=host'] },
+  ]
+}
+
+/**
+ * The first way in which `RUN true` on the base really works. The base is in the storage already.
+ * The last result stands for all failures when none works.
+ */
+export async function findConfinement(
+  name: BuilderName,
+  storage: PrivateStorage,
+  base: string,
+  options: CommandOptions & { readonly rootless: boolean; readonly workDirectory: string },
+): Promise<{ confinement: Confinement } | { failure: CommandResult | undefined }> {
+  const context = join(options.workDirectory, 'probe')
+  await mkdir(context, { recursive: true })
+  const containerfile = join(context, 'Containerfile')
+  await writeFile(containerfile, `FROM ${base}\nRUN true\n`)
+  let failure: CommandResult | undefined
+  for (const confinement of confinements(name, storage, options.rootless)) {
+    const command = [...buildCommand(name, storage, confinement), '--file', containerfile, context]
+    const result = await runCommand(command, { environment: options.environment })
+    if (result?.exitCode === 0) return { confinement }
+    failure = result
+  }
+  return { failure }
+}
+
+/** The start of a build: neither cache nor pull, and no proxies for its commands. */
+export function buildCommand(name: BuilderName, storage: PrivateStorage, confinement: Confinement): string[] {
+  return [
+    ...confinement.prefix,
+    name,
+    ...storage.options,
+    'build',
+    ...confinement.options,
+    '--pull=never',
+    '--layers=false',
+    '--no-cache',
+    '--http-proxy=false',
+    '--format=oci',
+  ]
+}

@@ -1,0 +1,150 @@
+// Layers as they are stored → plain tar. The first bytes say what the compression is, since media types are wrong at times.
+
+import { createHash } from 'node:crypto'
+import { Readable, type Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { ToolError } from '../errors.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
+import { splitFrames } from './zstd-frames.ts'
+
+export type Compression = 'gzip' | 'zstd' | 'none'
+
+/** Interface §8; settings may change them. */
+export interface ExpansionCeilings {
+  /** Most bytes that come out for one that goes in. */
+  readonly ratio: number
+  readonly bytes: number
+}
+export const defaultExpansion: ExpansionCeilings = { ratio: 200, bytes: 16 * 1024 ** 3 }
+
+/** Below this, a high ratio harms nobody: an archive of empty files packs well. */
+const harmless = 1024 * 1024
+
+export interface CompressedLayer {
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** Size in bytes as the descriptor says. */
+  readonly size: number
+  /** What the plain bytes must hash to; undefined where nobody says. */
+  readonly diffId: OciDigest | undefined
+  readonly source: string
+}
+
+/**
+ * The plain bytes of a layer: gzip (also of several members), zstd (several and skippable frames), or as they are. Throws CEILING_REACHED above the
+ * ceilings, LAYER_INVALID for a broken stream, LAYER_UNSUPPORTED for xz and bzip2, and DIGEST_MISMATCH at the end when the diff_id differs.
+ */
+export async function* decompressLayer(
+  layer: CompressedLayer,
+  ceilings: ExpansionCeilings = defaultExpansion,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const limit = Math.min(ceilings.bytes, Math.max(harmless, ceilings.ratio * layer.size))
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of plainBytes(layer.bytes, layer.source)) {
+    size += chunk.length
+    if (size > limit)
+      throw new ToolError('CEILING_REACHED', 'a layer expands too much', {
+        found: `more than ${limit} bytes out of ${layer.size}`,
+        wanted: `at most 1:${ceilings.ratio} and ${ceilings.bytes} bytes`,
+        where: { source: layer.source },
+      })
+    hash.update(chunk)
+    yield chunk
+  }
+  const diffId = `sha256:${hash.digest('hex')}`
+  if (layer.diffId !== undefined && diffId !== layer.diffId)
+    throw new ToolError('DIGEST_MISMATCH', 'a layer is not what the image config says', {
+      found: diffId,
+      wanted: layer.diffId,
+      where: { source: layer.source, path: 'rootfs/diff_ids' },
+    })
+}
+
+/** Decompresses by magic, without ceilings. */
+export async function* plainBytes(
+  bytes: AsyncIterable<Uint8Array>,
+  source: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const iterator = bytes[Symbol.asyncIterator]()
+  const start = await headOf(iterator)
+  const whole = prefixed(start.head, start.ended ? undefined : iterator)
+  const compression = compressionOf(start.head, source)
+  if (compression === 'none') yield* whole
+  else if (compression === 'gzip') yield* decoded(whole, createGunzip({ chunkSize: 128 * 1024 }), source)
+  else yield* decoded(splitFrames(whole, source), createZstdDecompress({ chunkSize: 128 * 1024 }), source)
+}
+
+export function compressionOf(head: Uint8Array, source: string): Compression {
+  const starts = (...magic: number[]) => magic.every((byte, index) => head[index] === byte)
+  if (starts(0x1f, 0x8b)) return 'gzip'
+  if (starts(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd'
+  if (((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return 'zstd'
+  const other = starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0) ? 'xz' : starts(0x42, 0x5a, 0x68) ? 'bzip2' : undefined
+  if (other === undefined) return 'none'
+  throw new ToolError('LAYER_UNSUPPORTED', 'a layer with a compression that is not supported', {
+    found: other,
+    wanted: 'gzip, zstd or none',
+    where: { source },
+  })
+}
+
+async function headOf(
+  iterator: AsyncIterator<Uint8Array>,
+): Promise<{ readonly head: Uint8Array; readonly ended: boolean }> {
+  let head: Uint8Array = new Uint8Array()
+  while (head.length < 6) {
+    const next = await iterator.next()
+    if (next.done) return { head, ended: true }
+    head = head.length === 0 ? next.value : Buffer.concat([head, next.value])
+  }
+  return { head, ended: false }
+}
+
+async function* prefixed(
+  head: Uint8Array,
+  rest: AsyncIterator<Uint8Array> | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let ended = rest === undefined
+  try {
+    if (head.length > 0) yield head
+    while (rest !== undefined && !ended) {
+      const next = await rest.next()
+      ended = next.done === true
+      if (!next.done) yield next.value
+    }
+  } finally {
+    if (!ended) await rest?.return?.()
+  }
+}
+
+async function* decoded(
+  bytes: AsyncGenerator<Uint8Array, void, undefined>,
+  decoder: Transform,
+  source: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let ended = false
+  async function* watched(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* bytes
+    ended = true
+  }
+  const input = Readable.from(watched(), { objectMode: true, highWaterMark: 4 })
+  // faults reach the reader of `decoder` as well
+  pipeline(input, decoder).catch(() => undefined)
+  try {
+    for await (const chunk of decoder) yield chunk as Uint8Array
+  } catch (cause) {
+    if (cause instanceof ToolError) throw cause
+    throw new ToolError('LAYER_INVALID', 'a layer cannot be decompressed', {
+      found: (cause as NodeJS.ErrnoException).code ?? 'an error',
+      where: { source },
+      cause,
+    })
+  } finally {
+    input.destroy()
+  }
+  if (!ended)
+    throw new ToolError('LAYER_INVALID', 'a layer has bytes after the end of its compressed data', {
+      where: { source },
+    })
+}

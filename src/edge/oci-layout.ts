@@ -1,0 +1,142 @@
+// OCI layout directories: image-spec 1.1 image-layout.md. Reads one image of it as the same kind of source as a registry.
+
+import { constants, type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ToolError } from '../errors.ts'
+import { parseImageConfig } from '../formats/oci/config.ts'
+import type { Descriptor } from '../formats/oci/descriptor.ts'
+import { digestHex } from '../formats/oci/digest.ts'
+import { documentCeiling, parseJsonObject, textField } from '../formats/oci/json.ts'
+import { choosePlatform, type ImageIndex, type ImageManifest, parseManifest } from '../formats/oci/manifest.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import { checkImage } from './registry.ts'
+import { collect, verified } from './verified-stream.ts'
+
+const nameAnnotation = 'org.opencontainers.image.ref.name'
+
+export interface LayoutChoice {
+  readonly architecture: string
+  /** The reference name in index.json; without it the layout must hold one image. */
+  readonly name?: string
+}
+
+/**
+ * Opens the one image of a layout that fits. Manifest and config are read and checked by digest. Throws IMAGE_NOT_FOUND when no image of that name is
+ * there or several are, IMAGE_INVALID, IMAGE_PLATFORM_MISSING, DIGEST_MISMATCH, CEILING_REACHED.
+ */
+export async function openLayout(directory: string, choice: LayoutChoice): Promise<ImageSource> {
+  const source = `oci:${directory}${choice.name === undefined ? '' : `:${choice.name}`}`
+  const layout = parseJsonObject(await readWhole(directory, 'oci-layout', source), source, 'oci-layout')
+  const version = textField(layout, 'imageLayoutVersion')
+  if (!version.startsWith('1.'))
+    throw new ToolError('IMAGE_INVALID', 'an OCI layout of an unknown version', {
+      found: version,
+      wanted: '1.0.0',
+      where: { source, path: 'oci-layout' },
+    })
+  const index = parseManifest(await readWhole(directory, 'index.json', source), source)
+  if (index.kind !== 'index')
+    throw new ToolError('IMAGE_INVALID', 'index.json is not an index', { where: { source, path: 'index.json' } })
+  const openLayer = (blob: Descriptor) => verified(blobBytes(directory, blob, source), blob, source)
+  const document = (blob: Descriptor) => collect(openLayer(blob), documentCeiling, source)
+  const chosen = await chooseManifest(index, choice, source, document)
+  const configBytes = await document(chosen.manifest.config)
+  const config = parseImageConfig(configBytes, source)
+  checkImage(source, choice.architecture, chosen.manifest.layers.length, config)
+  return {
+    source,
+    digest: chosen.descriptor.digest,
+    manifest: chosen.manifest,
+    manifestBytes: chosen.bytes,
+    config,
+    configBytes,
+    openLayer,
+  }
+}
+
+interface ChosenManifest {
+  readonly descriptor: Descriptor
+  readonly bytes: Uint8Array
+  readonly manifest: ImageManifest
+}
+
+async function chooseManifest(
+  index: ImageIndex,
+  choice: LayoutChoice,
+  source: string,
+  document: (blob: Descriptor) => Promise<Uint8Array>,
+): Promise<ChosenManifest> {
+  const rows = index.manifests.filter(
+    row => choice.name === undefined || row.annotations[nameAnnotation] === choice.name,
+  )
+  const digests = new Set(rows.map(row => row.digest))
+  const [row] = rows
+  if (row === undefined || digests.size > 1)
+    throw new ToolError('IMAGE_NOT_FOUND', 'the layout does not hold exactly one image of that name', {
+      found: `${digests.size} images: ${index.manifests.map(one => one.annotations[nameAnnotation] ?? one.digest).join(', ')}`,
+      wanted: choice.name ?? 'one image',
+      where: { source, path: 'index.json' },
+      hint: 'name the image: oci:<directory>:<name>',
+    })
+  const bytes = await document(row)
+  const manifest = parseManifest(bytes, source)
+  if (manifest.kind === 'manifest') return { descriptor: row, bytes, manifest }
+  const descriptor = choosePlatform(manifest, choice.architecture, source)
+  const inner = await document(descriptor)
+  const innerManifest = parseManifest(inner, source)
+  if (innerManifest.kind === 'index')
+    throw new ToolError('IMAGE_INVALID', 'an index inside an index', { where: { source, path: descriptor.digest } })
+  return { descriptor, bytes: inner, manifest: innerManifest }
+}
+
+async function* blobBytes(directory: string, blob: Descriptor, source: string): AsyncGenerator<Uint8Array> {
+  const file = await openFile(directory, join('blobs', 'sha256', digestHex(blob.digest)), source)
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(256 * 1024))
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function readWhole(directory: string, path: string, source: string): Promise<Uint8Array> {
+  const file = await openFile(directory, path, source)
+  try {
+    const { size } = await file.stat()
+    if (size > documentCeiling)
+      throw new ToolError('CEILING_REACHED', `${path} is too large`, {
+        found: `${size} bytes`,
+        wanted: `at most ${documentCeiling}`,
+        where: { source, path },
+      })
+    return new Uint8Array(await file.readFile())
+  } finally {
+    await file.close()
+  }
+}
+
+/** Opens a regular file that is no symlink: a layout may come from anywhere. */
+async function openFile(directory: string, path: string, source: string): Promise<FileHandle> {
+  let file: FileHandle
+  try {
+    file = await open(join(directory, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    throw new ToolError(
+      code === 'ENOENT' ? 'IMAGE_NOT_FOUND' : 'IMAGE_INVALID',
+      'a file of the OCI layout cannot be opened',
+      {
+        found: code ?? 'an error',
+        wanted: 'a regular file',
+        where: { source, path },
+        cause,
+      },
+    )
+  }
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw new ToolError('IMAGE_INVALID', 'a file of the OCI layout is not a regular file', { where: { source, path } })
+}

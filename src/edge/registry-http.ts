@@ -1,0 +1,203 @@
+// HTTP as registries need it: redirects by hand, so that no credential reaches another origin; retries; limits on waiting.
+
+import { setTimeout as wait } from 'node:timers/promises'
+import { ToolError } from '../errors.ts'
+
+export interface HttpLimits {
+  readonly allowInsecure: boolean
+  /** Until the headers of an answer, and between two pieces of its body. Default 60 s. */
+  readonly timeoutMs?: number
+  /** How often a request is sent at most. Default 4. */
+  readonly attempts?: number
+  /** Pause before the second attempt; doubles each time. Default 500 ms. */
+  readonly pauseMs?: number
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent to `url`'s origin only. */
+  readonly authorization?: string | undefined
+  readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> }
+  /** false: an attempt that failed is not repeated. */
+  readonly repeat?: boolean
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly url: URL
+  /** The body; each piece within the time limit. To be read or dropped. */
+  chunks(): AsyncIterable<Uint8Array>
+  drop(): Promise<void>
+}
+
+const passing = new Set([429, 500, 502, 503, 504])
+
+/** A status that another attempt may not meet. */
+export const isPassingStatus = (status: number): boolean => passing.has(status)
+
+const redirecting = new Set([301, 302, 303, 307, 308])
+const redirectCeiling = 5
+const longestPauseMs = 30_000
+
+/**
+ * Sends a request. GET and HEAD follow redirects, lose their Authorization at another origin, and are repeated on 429, 5xx and network faults,
+ * as is every request with `repeat`. Throws REGISTRY_UNREACHABLE when no answer came, INSECURE_NOT_ALLOWED on the way to plain http.
+ */
+export async function sendRequest(request: HttpRequest, limits: HttpLimits): Promise<HttpAnswer> {
+  const attempts = (request.repeat ?? readsOnly(request.method)) ? (limits.attempts ?? 4) : 1
+  for (let attempt = 1; ; attempt += 1) {
+    const last = attempt >= attempts
+    try {
+      const answer = await follow(request, limits)
+      if (last || !isPassingStatus(answer.status)) return answer
+      await answer.drop()
+      await wait(pause(attempt, limits, answer.headers.get('retry-after')))
+    } catch (error) {
+      if (last || !(error instanceof ToolError) || !isPassing(error)) throw error
+      await wait(pause(attempt, limits, null))
+    }
+  }
+}
+
+export function pause(attempt: number, limits: HttpLimits, retryAfter: string | null): number {
+  const asked = retryAfter !== null && /^\d{1,5}$/.test(retryAfter) ? Number(retryAfter) * 1000 : 0
+  return Math.min(longestPauseMs, Math.max(asked, (limits.pauseMs ?? 500) * 2 ** (attempt - 1)))
+}
+
+const readsOnly = (method: string): boolean => method === 'GET' || method === 'HEAD'
+
+/** A fault that another attempt may not meet: not one of TLS or of our rules. */
+export function isPassing(error: ToolError): boolean {
+  return error.code === 'REGISTRY_UNREACHABLE' && !isTlsCode(networkCode(error.cause))
+}
+
+async function follow(request: HttpRequest, limits: HttpLimits): Promise<HttpAnswer> {
+  let { url } = request
+  for (let step = 0; ; step += 1) {
+    checkScheme(url, limits)
+    const authorization = url.origin === request.url.origin ? request.authorization : undefined
+    const answer = await sendOnce({ ...request, url, authorization }, limits)
+    if (!redirecting.has(answer.status) || !readsOnly(request.method)) return answer
+    await answer.drop()
+    const location = answer.headers.get('location')
+    if (location === null || !URL.canParse(location, url.href) || step === redirectCeiling)
+      throw new ToolError('REGISTRY_ERROR', 'the registry redirects to nowhere', {
+        found: location === null ? 'no location' : `${step + 1} redirects`,
+        wanted: `at most ${redirectCeiling} redirects`,
+        where: { source: request.url.href },
+      })
+    url = new URL(location, url)
+  }
+}
+
+/** Only https, or http when it is allowed. */
+export function checkScheme(url: URL, limits: HttpLimits): void {
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && limits.allowInsecure)) return
+  throw new ToolError('INSECURE_NOT_ALLOWED', 'the registry is reached by plain http', {
+    found: url.protocol,
+    wanted: 'https:',
+    where: { source: url.origin },
+  })
+}
+
+async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpAnswer> {
+  const timeoutMs = limits.timeoutMs ?? 60_000
+  const controller = new AbortController()
+  // a slow line may take its time for a large body: 100 kB/s
+  const timer = setTimeout(() => controller.abort(), timeoutMs + (request.body?.size ?? 0) / 100)
+  const { body } = request
+  try {
+    const response = await fetch(request.url, {
+      method: request.method,
+      redirect: 'manual',
+      signal: controller.signal,
+      headers: {
+        'accept-encoding': 'identity',
+        'user-agent': 'attested-os-update',
+        ...(request.authorization === undefined ? {} : { authorization: request.authorization }),
+        ...(body === undefined ? {} : { 'content-length': `${body.size}` }),
+        ...request.headers,
+      },
+      ...(body === undefined ? {} : { body: body.open() as unknown as ReadableStream, duplex: 'half' as const }),
+    })
+    return answerOf(response, request.url, controller, timeoutMs)
+  } catch (cause) {
+    throw unreachable(request.url, cause, controller.signal.aborted)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function answerOf(response: Response, url: URL, controller: AbortController, timeoutMs: number): HttpAnswer {
+  return {
+    status: response.status,
+    headers: response.headers,
+    url,
+    async *chunks() {
+      const reader = response.body?.getReader()
+      if (reader === undefined) return
+      let ended = false
+      try {
+        for (;;) {
+          const timer = setTimeout(() => controller.abort(), timeoutMs)
+          const { done, value } = await reader
+            .read()
+            .catch(cause => {
+              throw unreachable(url, cause, controller.signal.aborted)
+            })
+            .finally(() => clearTimeout(timer))
+          if (done) {
+            ended = true
+            return
+          }
+          yield value
+        }
+      } finally {
+        // a reader that stops early must not leave the connection open
+        if (!ended) controller.abort()
+      }
+    },
+    async drop() {
+      await response.body?.cancel().catch(() => undefined)
+    },
+  }
+}
+
+function unreachable(url: URL, cause: unknown, timedOut: boolean): unknown {
+  const own = inChain(cause, one => one instanceof ToolError)
+  if (own !== undefined) return own
+  const code = networkCode(cause)
+  if (url.protocol === 'https:' && isNotTls(code))
+    return new ToolError('INSECURE_NOT_ALLOWED', 'the registry answers, but not with TLS', {
+      found: 'plain http, it seems',
+      wanted: 'https',
+      where: { source: url.origin },
+      cause,
+    })
+  return new ToolError('REGISTRY_UNREACHABLE', 'the registry does not answer', {
+    found: timedOut ? 'no answer in time' : (code ?? 'a network error'),
+    where: { source: url.origin },
+    cause,
+  })
+}
+
+/** The system's or TLS's code in the chain of causes. */
+export function networkCode(error: unknown): string | undefined {
+  const coded = inChain(error, one => typeof (one as NodeJS.ErrnoException).code === 'string')
+  return coded instanceof ToolError ? undefined : (coded as NodeJS.ErrnoException | undefined)?.code
+}
+
+function inChain(error: unknown, fits: (one: Error) => boolean): Error | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) if (fits(at)) return at
+  return undefined
+}
+
+/** What OpenSSL says when the other side does not speak TLS. */
+const isNotTls = (code: string | undefined): boolean =>
+  code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG' || code === 'EPROTO'
+
+const isTlsCode = (code: string | undefined): boolean =>
+  code !== undefined && /^(?:ERR_SSL|ERR_TLS|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)

@@ -1,0 +1,198 @@
+// Pushing an image: blobs that are missing, the manifest by digest, read back and compared, then the tag (D1).
+
+import { setTimeout as wait } from 'node:timers/promises'
+import { ToolError } from '../errors.ts'
+import type { Descriptor } from '../formats/oci/descriptor.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
+import { documentCeiling } from '../formats/oci/json.ts'
+import { acceptedManifests } from '../formats/oci/media-types.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import { type HttpAnswer, isPassing, isPassingStatus, pause } from './registry-http.ts'
+import type { RepositoryRequest, RepositoryRequests } from './registry-requests.ts'
+import { collect, sha256Digest } from './verified-stream.ts'
+
+export interface PushOptions {
+  /** Put on the manifest at the very end. */
+  readonly tag: string
+  /** A repository of the same registry that may hold the blobs already, as the base image's does. */
+  readonly mountFrom?: string
+}
+
+export interface PushResult {
+  readonly digest: OciDigest
+  /** Blobs that were sent. */
+  readonly uploaded: readonly OciDigest[]
+  /** Nothing had to be written at all. */
+  readonly unchanged: boolean
+}
+
+interface Target {
+  readonly registry: string
+  readonly repository: string
+}
+
+/**
+ * Pushes an image. Where the registry has all of it already, nothing is written. Throws PUSH_REFUSED when a write is not accepted,
+ * READ_BACK_MISMATCH when the manifest read back is another one, and the faults of reading.
+ */
+export async function pushImage(
+  requests: RepositoryRequests,
+  image: ImageSource,
+  target: Target,
+  options: PushOptions,
+): Promise<PushResult> {
+  const push = new Push(requests, target)
+  const uploaded: OciDigest[] = []
+  const blobs = new Map([image.manifest.config, ...image.manifest.layers].map(blob => [blob.digest, blob]))
+  for (const blob of blobs.values()) {
+    if (await push.hasBlob(blob)) continue
+    if (options.mountFrom !== undefined && options.mountFrom !== target.repository)
+      if (await push.mount(blob, options.mountFrom)) continue
+    await push.upload(blob, image)
+    uploaded.push(blob.digest)
+  }
+  const present = same(await push.readManifest(image.digest), image.manifestBytes)
+  if (!present) await push.putManifest(image.digest, image)
+  const readBack = present ? image.manifestBytes : await push.readManifest(image.digest)
+  if (!same(readBack, image.manifestBytes))
+    throw push.mismatch(image.digest, readBack === undefined ? 'no manifest' : sha256Digest(readBack))
+  const tagged = same(await push.readManifest(options.tag), image.manifestBytes)
+  if (!tagged) await push.putManifest(options.tag, image)
+  return { digest: image.digest, uploaded, unchanged: uploaded.length === 0 && present && tagged }
+}
+
+function same(one: Uint8Array | undefined, other: Uint8Array): boolean {
+  return one !== undefined && Buffer.compare(one, other) === 0
+}
+
+class Push {
+  readonly #requests: RepositoryRequests
+  readonly #repository: string
+  readonly #source: string
+
+  constructor(requests: RepositoryRequests, target: Target) {
+    this.#requests = requests
+    this.#repository = target.repository
+    this.#source = `${target.registry}/${target.repository}`
+  }
+
+  async hasBlob(blob: Descriptor): Promise<boolean> {
+    const answer = await this.#send({ method: 'HEAD', path: `blobs/${blob.digest}` })
+    await answer.drop()
+    if (answer.status !== 200 && answer.status !== 404) throw this.#requests.error(answer, this.#source)
+    const size = answer.headers.get('content-length')
+    return answer.status === 200 && (size === null || size === `${blob.size}`)
+  }
+
+  /** Asks for a blob of a neighbour repository; false when the registry would rather have an upload. */
+  async mount(blob: Descriptor, from: string): Promise<boolean> {
+    const query = new URLSearchParams({ mount: blob.digest, from })
+    const answer = await this.#send({ method: 'POST', path: `blobs/uploads/?${query}` })
+    await answer.drop()
+    if (answer.status === 201) return true
+    if (answer.status === 202) {
+      // the registry opened an upload instead; it is given up, upload() opens its own
+      const location = this.#location(answer)
+      await (await this.#send({ method: 'DELETE', url: location })).drop()
+    }
+    return false
+  }
+
+  /**
+   * One POST and one PUT with the whole blob, from the start again after a passing fault. The stream's own check ends the request when the bytes
+   * are wrong.
+   */
+  async upload(blob: Descriptor, image: ImageSource): Promise<void> {
+    const { limits } = this.#requests
+    for (let attempt = 1; ; attempt += 1) {
+      const last = attempt >= (limits.attempts ?? 4)
+      try {
+        const answer = await this.#uploadOnce(blob, image)
+        if (answer.status === 201) return
+        if (last || !isPassingStatus(answer.status)) throw this.#refused(answer, blob.digest)
+      } catch (error) {
+        if (last || !(error instanceof ToolError) || !isPassing(error)) throw error
+      }
+      await wait(pause(attempt, limits, null))
+    }
+  }
+
+  async #uploadOnce(blob: Descriptor, image: ImageSource): Promise<HttpAnswer> {
+    const started = await this.#send({ method: 'POST', path: 'blobs/uploads/', repeat: true })
+    await started.drop()
+    if (started.status !== 202) return started
+    const url = this.#location(started)
+    url.searchParams.set('digest', blob.digest)
+    const stored = await this.#send({
+      method: 'PUT',
+      url,
+      headers: { 'content-type': 'application/octet-stream' },
+      body: { size: blob.size, open: () => image.openLayer(blob) },
+    })
+    await stored.drop()
+    return stored
+  }
+
+  async putManifest(name: string, image: ImageSource): Promise<void> {
+    const bytes = image.manifestBytes
+    const answer = await this.#send({
+      method: 'PUT',
+      path: `manifests/${name}`,
+      headers: { 'content-type': image.manifest.mediaType },
+      body: { size: bytes.length, open: () => ReadableStream.from([bytes]) },
+      repeat: true,
+    })
+    await answer.drop()
+    if (answer.status !== 201) throw this.#refused(answer, `manifests/${name}`)
+    const told = answer.headers.get('docker-content-digest')
+    if (told !== null && told !== image.digest) throw this.mismatch(image.digest, told)
+  }
+
+  async readManifest(name: string): Promise<Uint8Array | undefined> {
+    const answer = await this.#send({
+      method: 'GET',
+      path: `manifests/${name}`,
+      headers: { accept: acceptedManifests.join(', ') },
+    })
+    if (answer.status === 200) return await collect(answer.chunks(), documentCeiling, this.#source)
+    await answer.drop()
+    if (answer.status === 404) return undefined
+    throw this.#requests.error(answer, this.#source)
+  }
+
+  mismatch(wanted: string, found: string): ToolError {
+    return new ToolError('READ_BACK_MISMATCH', 'the registry does not hold the manifest that was pushed', {
+      found,
+      wanted,
+      where: { source: this.#source },
+    })
+  }
+
+  /** Every request of a push asks for the right to push, so that missing rights show at the first one. */
+  async #send(request: RepositoryRequest): Promise<HttpAnswer> {
+    try {
+      return await this.#requests.send(this.#repository, 'pull,push', request)
+    } catch (error) {
+      if (!(error instanceof ToolError) || error.code !== 'REGISTRY_DENIED') throw error
+      throw new ToolError('PUSH_REFUSED', 'the registry refuses the push', {
+        ...(error.found === undefined ? {} : { found: error.found }),
+        where: { source: this.#source },
+        cause: error,
+      })
+    }
+  }
+
+  #location(answer: HttpAnswer): URL {
+    const location = answer.headers.get('location') ?? ''
+    if (location === '' || !URL.canParse(location, answer.url.href)) throw this.#refused(answer, 'no upload location')
+    return new URL(location, answer.url)
+  }
+
+  #refused(answer: HttpAnswer, what: string): ToolError {
+    return new ToolError('PUSH_REFUSED', 'the registry refuses the push', {
+      found: `status ${answer.status}`,
+      wanted: 'status 201 or 202',
+      where: { source: this.#source, path: what },
+    })
+  }
+}

@@ -1,0 +1,144 @@
+// Registries: OCI distribution-spec 1.1. Reading images here, writing in registry-push.ts.
+
+import { ToolError } from '../errors.ts'
+import { parseImageConfig } from '../formats/oci/config.ts'
+import type { Descriptor } from '../formats/oci/descriptor.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
+import { documentCeiling } from '../formats/oci/json.ts'
+import { choosePlatform, parseManifest } from '../formats/oci/manifest.ts'
+import { acceptedManifests } from '../formats/oci/media-types.ts'
+import { formatImageReference, type ImageReference } from '../formats/oci/reference.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import type { RegistryCredentials } from './registry-credentials.ts'
+import type { HttpLimits } from './registry-http.ts'
+import { type PushOptions, type PushResult, pushImage } from './registry-push.ts'
+import { RepositoryRequests } from './registry-requests.ts'
+import { collect, sha256Digest, verified } from './verified-stream.ts'
+
+export interface RegistryOptions extends HttpLimits {
+  readonly credentials: RegistryCredentials
+}
+
+export interface RegistryClient {
+  /** What a tag, or no tag (`latest`), names now: digest of a manifest or an index. */
+  resolveDigest(reference: ImageReference): Promise<OciDigest>
+  /** Opens an image for one architecture; manifest and config are read and checked, layers are not. */
+  openImage(reference: ImageReference, architecture: string): Promise<ImageSource>
+  /** Pushes an image, tag last; see registry-push.ts. */
+  pushImage(image: ImageSource, target: PushTarget, options: PushOptions): Promise<PushResult>
+}
+
+export interface PushTarget {
+  readonly registry: string
+  readonly repository: string
+}
+
+/**
+ * Opens registries. Nothing is contacted before it is needed. Plain http only with `allowInsecure`: a loopback host is then asked by http, others by
+ * https first. Faults: IMAGE_NOT_FOUND, IMAGE_INVALID, IMAGE_PLATFORM_MISSING, REGISTRY_DENIED, REGISTRY_UNREACHABLE, REGISTRY_ERROR,
+ * INSECURE_NOT_ALLOWED, DIGEST_MISMATCH, CEILING_REACHED.
+ */
+export function openRegistry(options: RegistryOptions): RegistryClient {
+  const hosts = new Map<string, RepositoryRequests>()
+  const host = (registry: string): RepositoryRequests => {
+    const found = hosts.get(registry) ?? new RepositoryRequests(registry, options.credentials, options)
+    hosts.set(registry, found)
+    return found
+  }
+  return {
+    async resolveDigest(reference) {
+      return (await fetchManifest(host(reference.registry), reference)).digest
+    },
+    openImage: (reference, architecture) => openImage(host(reference.registry), reference, architecture),
+    pushImage: (image, target, push) => pushImage(host(target.registry), image, target, push),
+  }
+}
+
+interface FetchedManifest {
+  readonly bytes: Uint8Array
+  readonly digest: OciDigest
+}
+
+/** Reads a manifest by digest, else by tag; the digest is always computed from the bytes. */
+export async function fetchManifest(requests: RepositoryRequests, reference: ImageReference): Promise<FetchedManifest> {
+  const source = formatImageReference(reference)
+  const answer = await requests.send(reference.repository, 'pull', {
+    method: 'GET',
+    path: `manifests/${reference.digest ?? reference.tag ?? 'latest'}`,
+    headers: { accept: acceptedManifests.join(', ') },
+  })
+  if (answer.status !== 200) {
+    await answer.drop()
+    throw answer.status === 404
+      ? new ToolError('IMAGE_NOT_FOUND', 'the registry has no such image', { where: { source } })
+      : requests.error(answer, source)
+  }
+  const bytes = await collect(answer.chunks(), documentCeiling, source)
+  const digest = sha256Digest(bytes)
+  const wanted = reference.digest ?? answer.headers.get('docker-content-digest') ?? digest
+  if (wanted !== digest)
+    throw new ToolError('DIGEST_MISMATCH', 'the manifest is not what its digest says', {
+      found: digest,
+      wanted,
+      where: { source },
+    })
+  return { bytes, digest }
+}
+
+async function openImage(
+  requests: RepositoryRequests,
+  reference: ImageReference,
+  architecture: string,
+): Promise<ImageSource> {
+  const source = formatImageReference(reference)
+  let fetched = await fetchManifest(requests, reference)
+  let manifest = parseManifest(fetched.bytes, source)
+  if (manifest.kind === 'index') {
+    const { digest } = choosePlatform(manifest, architecture, source)
+    fetched = await fetchManifest(requests, { ...reference, digest })
+    manifest = parseManifest(fetched.bytes, source)
+  }
+  if (manifest.kind === 'index')
+    throw new ToolError('IMAGE_INVALID', 'an index inside an index', { where: { source, path: fetched.digest } })
+  const openLayer = (layer: Descriptor) => verified(requests.blob(reference.repository, layer, source), layer, source)
+  const { config: descriptor } = manifest
+  if (descriptor.size > documentCeiling)
+    throw new ToolError('CEILING_REACHED', 'the config is too large', {
+      found: `${descriptor.size} bytes`,
+      wanted: `at most ${documentCeiling}`,
+      where: { source },
+    })
+  const configBytes = await collect(openLayer(descriptor), documentCeiling, source)
+  const config = parseImageConfig(configBytes, source)
+  checkImage(source, architecture, manifest.layers.length, config)
+  return {
+    source,
+    digest: fetched.digest,
+    manifest,
+    manifestBytes: fetched.bytes,
+    config,
+    configBytes,
+    openLayer,
+  }
+}
+
+/** Rules that manifest and config must keep together. */
+export function checkImage(
+  source: string,
+  architecture: string,
+  layerCount: number,
+  config: { readonly architecture: string; readonly os: string; readonly diffIds: readonly OciDigest[] },
+): void {
+  if (config.architecture !== architecture || config.os !== 'linux')
+    throw new ToolError('IMAGE_PLATFORM_MISSING', 'the image is for another platform', {
+      found: `${config.os}/${config.architecture}`,
+      wanted: `linux/${architecture}`,
+      where: { source },
+    })
+  if (config.diffIds.length !== layerCount)
+    throw new ToolError('IMAGE_INVALID', 'manifest and config do not have the same number of layers', {
+      found: `${config.diffIds.length} diff_ids`,
+      wanted: `${layerCount}`,
+      where: { source },
+    })
+}

@@ -1,0 +1,176 @@
+// The merged view over the layers of an image: what a node sees, whiteouts applied, links followed, never out of the root.
+
+import { ToolError } from '../errors.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
+import { type KnownPlaces, parentOf } from './layer-path.ts'
+import type { LayerNode, ScannedLayer } from './layers.ts'
+
+/** A file, found through any links. */
+export interface ImageFile {
+  /** Where it really is. */
+  readonly path: string
+  /** The layer that it came from. */
+  readonly layer: OciDigest
+  readonly bytes: Uint8Array
+}
+
+/** Thrown when an answer needs a place or contents that were not kept: the layers are then read again with wider wishes. */
+export class MoreWanted extends Error {
+  override readonly name = 'MoreWanted'
+  readonly place: string | undefined
+  readonly contents: string | undefined
+
+  constructor(wanted: { place: string } | { contents: string }) {
+    super('more of the layers is wanted')
+    this.place = 'place' in wanted ? wanted.place : undefined
+    this.contents = 'contents' in wanted ? wanted.contents : undefined
+  }
+}
+
+interface Branch {
+  node: LayerNode
+  layer: OciDigest
+  readonly children: Map<string, Branch>
+}
+
+/** Linux follows as many. */
+const linkCeiling = 40
+
+export class ImageTree {
+  readonly #source: string
+  readonly #places: KnownPlaces
+  readonly #root: Branch
+  /** Paths that one read of a layer did not find: a hard link to them leads nowhere. */
+  readonly #absent: ReadonlySet<string>
+
+  /** `layers` lowest first. `asked` are contents that the layers were read for already. */
+  constructor(
+    layers: readonly ScannedLayer[],
+    places: KnownPlaces,
+    source: string,
+    asked: ReadonlySet<string> = new Set(),
+  ) {
+    this.#source = source
+    this.#places = places
+    this.#absent = asked
+    this.#root = { node: { kind: 'directory' }, layer: layers[0]?.digest ?? 'sha256:', children: new Map() }
+    for (const layer of layers) this.#apply(layer)
+  }
+
+  /** First what the layer hides below it, then what it has. */
+  #apply(layer: ScannedLayer): void {
+    for (const path of layer.whiteouts) {
+      const parent = this.#find(parentOf(path))
+      parent?.children.delete(path.slice(path.lastIndexOf('/') + 1))
+    }
+    for (const path of layer.opaque) this.#find(path)?.children.clear()
+    for (const [path, node] of layer.nodes) this.#put(path, node, layer.digest)
+  }
+
+  #find(path: string): Branch | undefined {
+    let at: Branch | undefined = this.#root
+    if (path !== '') for (const name of path.split('/')) at = at?.children.get(name)
+    return at
+  }
+
+  #put(path: string, node: LayerNode, layer: OciDigest): void {
+    let at = this.#root
+    const names = path.split('/')
+    for (const [index, name] of names.entries()) {
+      const last = index === names.length - 1
+      const wanted: LayerNode = last ? node : { kind: 'directory' }
+      let next = at.children.get(name)
+      if (next === undefined) {
+        next = { node: wanted, layer, children: new Map() }
+        at.children.set(name, next)
+      } else if (last || next.node.kind !== 'directory') {
+        // a file hides a directory with all in it, and a directory a file
+        if (wanted.kind !== 'directory') next.children.clear()
+        next.node = wanted
+        next.layer = layer
+      }
+      at = next
+    }
+  }
+
+  /** The path without links, and what is there; `branch` is undefined where nothing is. */
+  #resolve(path: string): { readonly path: string; readonly branch: Branch | undefined } {
+    const rest = path.split('/').filter(part => part !== '' && part !== '.')
+    const done: string[] = []
+    let followed = 0
+    for (;;) {
+      const name = rest.shift()
+      const here = done.join('/')
+      if (name === undefined) return { path: here, branch: this.#find(here) }
+      if (name === '..') {
+        if (done.pop() === undefined) throw this.#fault('a symbolic link leaves the image', path, '.. above the root')
+        continue
+      }
+      const next = here === '' ? name : `${here}/${name}`
+      if (!this.#places.knows(next)) throw new MoreWanted({ place: next })
+      const branch = this.#find(next)
+      if (branch === undefined) return { path: [next, ...rest].join('/'), branch: undefined }
+      if (branch.node.kind === 'link') this.#unbound(branch.node.target, next)
+      if (branch.node.kind !== 'symlink') {
+        if (rest.length > 0 && branch.node.kind !== 'directory')
+          return { path: [next, ...rest].join('/'), branch: undefined }
+        done.push(name)
+        continue
+      }
+      followed += 1
+      if (followed > linkCeiling)
+        throw this.#fault('symbolic links go in a circle', path, `${linkCeiling} links followed`)
+      if (branch.node.target.startsWith('/')) done.length = 0
+      rest.unshift(...branch.node.target.split('/').filter(part => part !== '' && part !== '.'))
+      if (rest.length > 4096) throw this.#fault('symbolic links grow too long', path, `${rest.length} parts`)
+    }
+  }
+
+  #unbound(target: string, path: string): never {
+    if (!this.#absent.has(target)) throw new MoreWanted({ contents: target })
+    throw new ToolError('LAYER_INVALID', 'a hard link to a file that its layer does not have', {
+      found: target,
+      wanted: 'a file earlier in the same layer',
+      where: { source: this.#source, path },
+    })
+  }
+
+  /** What is at a path, links followed; undefined where nothing is. Throws LAYER_INVALID for links that go in circles or out of the image. */
+  kind(path: string): 'directory' | 'file' | 'special' | undefined {
+    const kind = this.#resolve(path).branch?.node.kind
+    return kind === 'symlink' || kind === 'link' ? undefined : kind
+  }
+
+  /** Names in a directory, sorted; none where there is no directory. */
+  list(path: string): string[] {
+    const found = this.#resolve(path)
+    if (found.branch?.node.kind !== 'directory') return []
+    if (!this.#places.covers(found.path)) throw new MoreWanted({ place: found.path })
+    return [...found.branch.children.keys()].sort()
+  }
+
+  /** A file's bytes; undefined where no file is. */
+  read(path: string): ImageFile | undefined {
+    const { path: real, branch } = this.#resolve(path)
+    if (branch?.node.kind !== 'file') return undefined
+    if (branch.node.bytes === undefined) throw new MoreWanted({ contents: branch.node.path })
+    return { path: real, layer: branch.layer, bytes: branch.node.bytes }
+  }
+
+  /** Paths of all that is no directory below a directory, as they are named there; links are not followed. */
+  leaves(path: string): string[] {
+    const found = this.#find(path)
+    const paths: string[] = []
+    const walk = (branch: Branch, at: string) => {
+      for (const [name, child] of branch.children)
+        if (child.node.kind === 'directory') walk(child, `${at}/${name}`)
+        else paths.push(`${at}/${name}`)
+    }
+    if (found !== undefined) walk(found, path)
+    return paths.sort()
+  }
+
+  #fault(message: string, path: string, found: string): ToolError {
+    return new ToolError('LAYER_INVALID', message, { found, where: { source: this.#source, path } })
+  }
+}

@@ -1,0 +1,67 @@
+// Where in an image the files are that matter here (interface §2; bootupd: src/efi.rs; ostree: repo layout).
+
+import { nameOf } from './layer-path.ts'
+
+export const modulesDirectory = 'usr/lib/modules'
+/** bootupd, Fedora 44 and later: <name>/<version>/EFI/… */
+export const efiDirectory = 'usr/lib/efi'
+/** bootupd before that. */
+export const bootupdDirectory = 'usr/lib/bootupd/updates/EFI'
+export const osReleasePaths = ['usr/lib/os-release', 'etc/os-release'] as const
+export const rpmDatabasePaths = ['usr/share/rpm/rpmdb.sqlite', 'usr/lib/sysimage/rpm/rpmdb.sqlite'] as const
+/** Programs whose presence a check or the build asks for. */
+export const programPaths = [
+  'usr/bin/kubelet',
+  'usr/bin/crio',
+  'usr/bin/rpm-ostree',
+  'usr/bin/ostree',
+  'usr/bin/bootc',
+  'usr/bin/dnf',
+] as const
+
+/** Listed whole; files below are kept only if `keepsContents` says so. */
+export const knownRoots: readonly string[] = [
+  modulesDirectory,
+  efiDirectory,
+  'usr/lib/bootupd/updates',
+  'usr/lib/ostree-boot',
+  'boot',
+  'lib',
+  'usr/share/rpm',
+  'usr/lib/sysimage/rpm',
+  'usr/lib/os.release.d',
+  'sysroot/ostree/repo/config',
+  ...osReleasePaths,
+  ...programPaths,
+]
+
+const kernelFiles = new Set(['vmlinuz', 'initramfs.img', '.vmlinuz.hmac'])
+
+/** Files whose bytes are kept while a layer passes. */
+export function keepsContents(path: string): boolean {
+  const name = nameOf(path)
+  if (path.startsWith(`${modulesDirectory}/`)) return kernelFiles.has(name) || isEfi(name)
+  if (path.startsWith(`${efiDirectory}/`) || path.startsWith('usr/lib/bootupd/') || path.startsWith('boot/'))
+    return isEfi(name)
+  if (path.startsWith('usr/lib/os.release.d/')) return true
+  return (osReleasePaths as readonly string[]).includes(path) || isRpmDatabase(path)
+}
+
+/** rpmdb.sqlite, and the write-ahead log that may stand beside it. */
+function isRpmDatabase(path: string): boolean {
+  return rpmDatabasePaths.some(database => path === database || path === `${database}-wal`)
+}
+
+export const isEfi = (name: string): boolean => name.toLowerCase().endsWith('.efi')
+
+/** A regular file of an ostree repository; its name in the image comes later, as a hard link to it. */
+export function isOstreeObject(path: string): boolean {
+  return path.startsWith('sysroot/ostree/repo/objects/') && path.endsWith('.file')
+}
+
+/** Objects that a link may make a boot file: PE files, RPM databases, os-release files. */
+export function mayBecomeBootFile(head: Uint8Array, size: number): boolean {
+  if (head[0] === 0x4d && head[1] === 0x5a) return true
+  const text = String.fromCharCode(...head.subarray(0, 16))
+  return text.startsWith('SQLite format 3') || (size <= 4096 && /^[A-Z_]+=/.test(text))
+}

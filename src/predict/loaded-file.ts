@@ -1,0 +1,49 @@
+// One boot file that firmware or a boot loader will load: parsed, digested, its signatures read and compared.
+
+import { ToolError } from '../errors.ts'
+import { type Bank, type Digests, sha256Hex } from '../formats/bytes/digest.ts'
+import { formatHex } from '../formats/bytes/hex.ts'
+import { authenticodeDigests } from '../formats/pe/authenticode.ts'
+import { machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
+import { checkSignatureDigests, parseSignatures, signerSubjects } from '../formats/pe/signature.ts'
+import type { BootFile } from '../image/boot-file.ts'
+import type { BootFileFacts } from './prediction.ts'
+
+export interface LoadedFile {
+  readonly file: BootFile
+  readonly pe: PeFile
+  readonly digests: Digests
+  /** Subjects of the certificates in its signatures, signers first; empty for an unsigned file. */
+  readonly signedBy: readonly string[]
+  readonly signed: boolean
+}
+
+/**
+ * Throws PE_INVALID, ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64, and SIGNATURE_DIGEST_MISMATCH when
+ * a signature inside belongs to other contents.
+ */
+export function loadedFile(file: BootFile): LoadedFile {
+  const pe = parsePe(file.bytes, file.path)
+  if (pe.machine !== machineX64 || pe.magic !== 'PE32+')
+    throw new ToolError('ARCHITECTURE_NOT_SUPPORTED', 'a boot file is for another architecture', {
+      found: `machine 0x${pe.machine.toString(16).padStart(4, '0')}, ${pe.magic}`,
+      wanted: 'machine 0x8664 (x86-64), PE32+',
+      where: { source: file.path },
+    })
+  const digests = authenticodeDigests(pe)
+  const signatures = parseSignatures(pe)
+  checkSignatureDigests(pe, signatures, digests)
+  return { file, pe, digests, signedBy: signerSubjects(signatures), signed: signatures.length > 0 }
+}
+
+/** What is told of a file that is measured, with its Authenticode digest in the banks asked for. */
+export function factsOfLoaded(loaded: LoadedFile, banks: readonly Bank[]): BootFileFacts {
+  const authenticode: Partial<Record<Bank, string>> = {}
+  for (const bank of banks) authenticode[bank] = formatHex(loaded.digests[bank])
+  return { ...factsOfFile(loaded.file), authenticode, signedBy: loaded.signedBy }
+}
+
+/** What is told of any boot file. */
+export function factsOfFile({ role, path, layer, bytes }: BootFile): BootFileFacts {
+  return { role, path, layer, size: bytes.length, sha256: sha256Hex(bytes) }
+}

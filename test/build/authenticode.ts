@@ -1,0 +1,93 @@
+// Signs PE files for tests: "Windows Authenticode Portable Executable Signature Format", PKCS#7 SignedData (RFC 2315).
+
+import { createHash, sign } from 'node:crypto'
+import type { SigningKey } from './certificate.ts'
+import {
+  bitString,
+  context,
+  der,
+  derNull,
+  objectIdentifier,
+  octetString,
+  sequence,
+  setOf,
+  unsignedInteger,
+} from './der.ts'
+
+const spcIndirectData = '1.3.6.1.4.1.311.2.1.4'
+const sha256Algorithm = () => sequence(objectIdentifier('2.16.840.1.101.3.4.2.1'), derNull())
+
+/**
+ * The file with one more signature at its end. An unsigned file is padded with zero bytes to a multiple of 8 first, as signers do.
+ * `digest` replaces the true digest, for tests of a wrong one.
+ */
+export function signPe(file: Uint8Array, signer: SigningKey, digest?: Uint8Array): Uint8Array {
+  const { checksumAt, entryAt } = fields(file)
+  const before = new DataView(file.buffer, file.byteOffset, file.byteLength)
+  const oldTable = before.getUint32(entryAt, true)
+  const unsigned = oldTable === 0 ? padded(file, 8) : file.subarray(0, oldTable)
+  const oldEntries = oldTable === 0 ? new Uint8Array(0) : file.subarray(oldTable)
+  const hash = createHash('sha256')
+  hash.update(unsigned.subarray(0, checksumAt)).update(unsigned.subarray(checksumAt + 4, entryAt))
+  hash.update(unsigned.subarray(entryAt + 8))
+  const signature = signedData(digest ?? hash.digest(), signer)
+  const header = Buffer.alloc(8)
+  header.writeUInt32LE(8 + signature.length)
+  header.writeUInt16LE(0x0200, 4)
+  header.writeUInt16LE(0x0002, 6)
+  const entry = padded(new Uint8Array(Buffer.concat([header, signature])), 8)
+  const signed = new Uint8Array(Buffer.concat([unsigned, oldEntries, entry]))
+  const view = new DataView(signed.buffer)
+  view.setUint32(entryAt, unsigned.length, true)
+  view.setUint32(entryAt + 4, oldEntries.length + entry.length, true)
+  return signed
+}
+
+function fields(file: Uint8Array): { checksumAt: number; entryAt: number } {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
+  const optionalAt = view.getUint32(0x3c, true) + 24
+  const wide = view.getUint16(optionalAt, true) === 0x20b
+  return { checksumAt: optionalAt + 64, entryAt: optionalAt + (wide ? 112 : 96) + 4 * 8 }
+}
+
+function signedData(digest: Uint8Array, signer: SigningKey): Uint8Array {
+  const file = context(0, context(2, der(0x80, Buffer.from('<<<Obsolete>>>', 'utf16le').swap16())))
+  const imageData = sequence(bitString(new Uint8Array(0)), file)
+  const content = sequence(
+    sequence(objectIdentifier('1.3.6.1.4.1.311.2.1.15'), imageData),
+    sequence(sha256Algorithm(), octetString(digest)),
+  )
+  const contentDigest = createHash('sha256').update(insideOf(content)).digest()
+  const attributes = [
+    sequence(objectIdentifier('1.2.840.113549.1.9.3'), setOf(objectIdentifier(spcIndirectData))),
+    sequence(objectIdentifier('1.2.840.113549.1.9.4'), setOf(octetString(contentDigest))),
+  ]
+  const signerInfo = sequence(
+    unsignedInteger(Uint8Array.of(1)),
+    sequence(signer.issuerName, signer.serialNumber),
+    sha256Algorithm(),
+    context(0, ...attributes),
+    sequence(objectIdentifier('1.2.840.113549.1.1.1'), derNull()),
+    octetString(sign('sha256', setOf(...attributes), signer.privateKey)),
+  )
+  const signedData = sequence(
+    unsignedInteger(Uint8Array.of(1)),
+    setOf(sha256Algorithm()),
+    sequence(objectIdentifier(spcIndirectData), context(0, content)),
+    context(0, signer.certificate),
+    setOf(signerInfo),
+  )
+  return sequence(objectIdentifier('1.2.840.113549.1.7.2'), context(0, signedData))
+}
+
+/** The content of an element, without its tag and length. */
+function insideOf(element: Uint8Array): Uint8Array {
+  const length = element[1] ?? 0
+  return element.subarray(length < 0x80 ? 2 : 2 + (length - 0x80))
+}
+
+function padded(bytes: Uint8Array, to: number): Uint8Array {
+  const result = new Uint8Array(Math.ceil(bytes.length / to) * to)
+  result.set(bytes)
+  return result
+}

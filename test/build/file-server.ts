@@ -1,0 +1,69 @@
+// A small http server on the loopback interface that serves files from a map, logs requests, and can misbehave.
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What to do instead of serving the file; `attempt` counts requests of one path from 1. */
+export interface Misbehaviour {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  /** Send this many bytes of the file, then break the connection. */
+  readonly breakAfter?: number
+  /** Send this many bytes, then nothing more, with the connection open. */
+  readonly stallAfter?: number
+  /** Break the connection before any answer. */
+  readonly refuse?: boolean
+}
+
+export interface FileServer extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>`, without slash at the end. */
+  readonly url: string
+  /** Paths asked for, in order, without leading slash. */
+  readonly requests: readonly string[]
+  close(): Promise<void>
+}
+
+/** Starts the server on a free port. */
+export async function serveFiles(
+  files: ReadonlyMap<string, Uint8Array>,
+  misbehave: (path: string, attempt: number) => Misbehaviour | undefined = () => undefined,
+): Promise<FileServer> {
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    const path = pathOf(request)
+    requests.push(path)
+    const attempt = requests.filter(one => one === path).length
+    answer(response, files.get(path), misbehave(path, attempt) ?? {})
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const close = async () => {
+    server.closeAllConnections()
+    await new Promise<void>(resolve => server.close(() => resolve()))
+  }
+  return { url: `http://127.0.0.1:${port}`, requests, close, [Symbol.asyncDispose]: close }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return decodeURIComponent(new URL(request.url ?? '/', 'http://127.0.0.1').pathname.slice(1))
+}
+
+function answer(response: ServerResponse, file: Uint8Array | undefined, wrong: Misbehaviour): void {
+  if (wrong.refuse === true) {
+    response.destroy()
+    return
+  }
+  const body = wrong.body ?? file
+  const status = wrong.status ?? (body === undefined ? 404 : 200)
+  const bytes = body ?? new Uint8Array()
+  const partial = wrong.breakAfter ?? wrong.stallAfter
+  response.writeHead(status, { 'content-length': String(bytes.length), ...wrong.headers })
+  if (partial === undefined) {
+    response.end(bytes)
+    return
+  }
+  response.write(bytes.subarray(0, partial), () => {
+    if (wrong.breakAfter !== undefined) response.destroy()
+  })
+}

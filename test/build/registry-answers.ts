@@ -1,0 +1,69 @@
+// The answers of the registry of the tests, and reading what a client sends.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { concat } from './layer.ts'
+
+export async function body(request: IncomingMessage): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of request) parts.push(chunk as Uint8Array)
+  return concat(parts)
+}
+
+export const errorBody = (code: string, message: string): string => JSON.stringify({ errors: [{ code, message }] })
+
+export function notFound(response: ServerResponse, code: string): void {
+  send(response, 404, 'application/json', errorBody(code, 'not found'))
+}
+
+export function refuse(response: ServerResponse, code: string, detail: string): void {
+  send(response, 400, 'application/json', errorBody(code, detail))
+}
+
+export function sendJson(response: ServerResponse, value: unknown): void {
+  send(response, 200, 'application/json', JSON.stringify(value))
+}
+
+export function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text)
+}
+
+export function progress(
+  response: ServerResponse,
+  name: string,
+  session: string,
+  received: number,
+  status = 202,
+): void {
+  response.writeHead(status, {
+    location: `/v2/${name}/blobs/uploads/${session}`,
+    range: `0-${Math.max(0, received - 1)}`,
+    'docker-upload-uuid': session,
+    'content-length': 0,
+  })
+  response.end()
+}
+
+export function sendBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  whole: Uint8Array,
+  type: string,
+  digest: string,
+  spoiled: 'truncated' | 'wrong' | undefined,
+): void {
+  let bytes = whole
+  if (spoiled === 'wrong') bytes = whole.map((byte, index) => (index === whole.length >> 1 ? byte ^ 1 : byte))
+  const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
+  const start = range === null ? 0 : Number(range[1])
+  const partial = range !== null && start < bytes.length
+  if (partial) bytes = bytes.subarray(start)
+  response.writeHead(partial ? 206 : 200, {
+    'content-type': type,
+    'content-length': bytes.length,
+    'docker-content-digest': digest,
+    ...(partial ? { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` } : {}),
+  })
+  if (request.method === 'HEAD') response.end()
+  else if (spoiled === 'truncated') response.write(bytes.subarray(0, bytes.length >> 1), () => request.socket.destroy())
+  else response.end(bytes)
+}

@@ -1,0 +1,23 @@
+// What the stand-in rpm-ostree can do wrong on demand, so that the checks of the built image have something to refuse.
+
+/** Word in `faultFile` → what happens then; the exit status stays 0 but for `fails`. */
+export const standInFaults = {
+  fails: 'ends with an error after half of the work',
+  'nothing-installed': 'changes nothing',
+  'old-kernel-left': 'leaves the files of the packages that it replaces',
+  'second-kernel': 'leaves a second kernel of another release',
+  'empty-initramfs': 'writes an initramfs without bytes',
+  'no-initramfs': 'writes no initramfs',
+  'initramfs-of-other-kernel': 'writes an initramfs with the module directory of another kernel',
+  'old-rpmdb-entry': 'leaves the old packages in the RPM database',
+  'other-shim': 'changes shim',
+  'other-grub': 'changes GRUB',
+  'file-in-boot': 'leaves a file below /boot',
+  'kubelet-removed': 'removes the kubelet',
+  'hmac-removed': 'removes the HMAC file beside the kernel',
+} as const
+
+export type StandInFault = keyof typeof standInFaults
+
+/** File of the base image that holds one word, or is not there. */
+export const faultFile = 'usr/lib/stand-in/fault'

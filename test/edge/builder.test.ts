@@ -1,0 +1,148 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { cleanEnvironment, runCommand, withoutProxies } from '../../src/edge/builder/command.ts'
+import { confinements } from '../../src/edge/builder/confinement.ts'
+import { builderFailure } from '../../src/edge/builder/failure.ts'
+import { privateStorage } from '../../src/edge/builder/storage.ts'
+import { findBuilders } from '../../src/edge/builder.ts'
+import { ToolError } from '../../src/errors.ts'
+
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'builder-'))
+})
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(directory, { recursive: true })
+})
+
+function program(name: string, script: string): void {
+  writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`)
+  chmodSync(join(directory, name), 0o755)
+}
+
+describe('the environment of the builder', () => {
+  it('has what leads to tools, credentials and registries, and no token', () => {
+    const kept = {
+      PATH: '/usr/bin',
+      HOME: '/home/me',
+      XDG_RUNTIME_DIR: '/run/user/1',
+      REGISTRY_AUTH_FILE: '/auth.json',
+      CONTAINERS_REGISTRIES_CONF: '/registries.conf',
+      HTTPS_PROXY: 'http://proxy:1',
+      no_proxy: 'localhost',
+      SSL_CERT_FILE: '/ca.pem',
+    }
+    const dropped = {
+      GITHUB_TOKEN: 'secret',
+      GITOPS_TOKEN: 'secret',
+      'INPUT_GITOPS-TOKEN': 'secret',
+      ACTIONS_RUNTIME_TOKEN: 'secret',
+      KUBECONFIG: '/k',
+      BUILDAH_ISOLATION: 'chroot',
+      NODE_OPTIONS: '--require x',
+      LD_PRELOAD: 'x',
+    }
+    expect(cleanEnvironment({ ...kept, ...dropped, LANG: undefined })).toEqual(kept)
+  })
+
+  it('loses its proxies for commands without network', () => {
+    expect(withoutProxies({ PATH: '/bin', http_proxy: 'a', HTTPS_PROXY: 'b', NO_PROXY: 'c' })).toEqual({ PATH: '/bin' })
+  })
+})
+
+describe('running a program', () => {
+  it('gives exit status, output and the last lines of both streams, and passes them on as they come', async () => {
+    program('both', 'echo out; echo err >&2; seq 1 50; exit 3')
+    const chunks: Buffer[] = []
+    const options = { environment: { PATH: '/usr/bin:/bin' }, write: (chunk: Buffer) => chunks.push(chunk) }
+    const result = await runCommand([join(directory, 'both')], {
+      ...options,
+      write: chunk => void options.write(chunk),
+    })
+    expect(result?.exitCode).toBe(3)
+    expect(result?.output.startsWith('out\n')).toBe(true)
+    expect(result?.lastLines).toHaveLength(20)
+    expect(result?.lastLines.at(-1)).toBe('50')
+    expect(Buffer.concat(chunks).toString()).toContain('err\n')
+  })
+
+  it('passes arguments as they are', async () => {
+    program('count', 'for word; do echo "[$word]"; done')
+    const result = await runCommand([join(directory, 'count'), 'a b', '', '$(id)', '"'], {
+      environment: { PATH: '/usr/bin:/bin' },
+    })
+    expect(result?.output).toBe('[a b]\n[]\n[$(id)]\n["]\n')
+  })
+
+  it('is undefined for a program that is not there', async () => {
+    expect(await runCommand(['no-such-program-anywhere'], { environment: {} })).toBeUndefined()
+  })
+})
+
+describe('the builders that are installed', () => {
+  it('are found by running them', async () => {
+    program('buildah', 'echo "buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)"')
+    program('podman', 'exit 1')
+    vi.stubEnv('PATH', directory)
+    expect(await findBuilders('auto', { PATH: directory })).toEqual([{ name: 'buildah', version: '1.28.2' }])
+  })
+
+  it.each(['auto', 'podman'] as const)('are an error when there is none for %s', async choice => {
+    vi.stubEnv('PATH', directory)
+    const error = await findBuilders(choice, {}).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(ToolError)
+    expect(error).toMatchObject({
+      code: 'BUILDER_NOT_FOUND',
+      wanted: choice === 'auto' ? 'podman or buildah' : 'podman',
+    })
+  })
+})
+
+describe('ways to keep a build from the network', () => {
+  const storage = privateStorage('podman', '/work/overlay', 'overlay')
+
+  it('has host network only as the last one, and says so', () => {
+    expect(confinements('podman', storage, false).map(({ isolation, network }) => [isolation, network])).toEqual([
+      ['oci', 'none'],
+      ['chroot', 'none'],
+      ['chroot', 'host'],
+    ])
+  })
+
+  it('makes the network namespace within the user namespace of the builder for other users than root', () => {
+    const [, namespace] = confinements('podman', storage, true)
+    expect(namespace?.prefix).toEqual(['podman', ...storage.options, 'unshare', 'unshare', '--net', '--'])
+  })
+})
+
+describe('a failure of the builder', () => {
+  const failure = (line: string) =>
+    builderFailure('BUILD_FAILED', 'podman cannot build', {
+      exitCode: 125,
+      output: '',
+      lastLines: ['STEP 2/2', '', line],
+    })
+
+  it('shows exit status and last lines', () => {
+    expect(failure('error: something new').found).toBe('exit status 125\nSTEP 2/2\nerror: something new')
+    expect(failure('error: something new').hint).toBeUndefined()
+  })
+
+  it.each([
+    ['error: This system was not booted via libostree; found container=podman environment variable', 'dnf way'],
+    ['error: Preparing filesystem for scripts: Operation not supported (os error 95)', 'fedora-coreos-tracker#2213'],
+    ['write /var/tmp/x: no space left on device', 'free some space'],
+    ['error: writing: No space left on device (os error 28)', 'free some space'],
+  ])('explains %j', (line, hint) => {
+    expect(failure(line).hint).toContain(hint)
+  })
+
+  it('says when the program could not be started', () => {
+    expect(builderFailure('BUILD_FAILED', 'x', undefined).found).toBe('the program cannot be started')
+  })
+})

@@ -1,0 +1,142 @@
+// Decompression by magic, ceilings, diff_ids, and streams that are cut or changed.
+
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { decompressLayer, defaultExpansion, plainBytes } from '../../src/edge/decompress.ts'
+import { splitFrames } from '../../src/edge/zstd-frames.ts'
+import { ToolError } from '../../src/errors.ts'
+import type { OciDigest } from '../../src/formats/oci/digest.ts'
+import { expectToolError } from '../build/expect-error.ts'
+import { concat, file, type LayerCompression, makeLayer, sha256 } from '../build/layer.ts'
+
+const text = concat(Array.from({ length: 4000 }, (_, index) => new TextEncoder().encode(`${index ** 2} `)))
+const layer = (compression: LayerCompression) => makeLayer([file('a', text)], { compression })
+const skippable = (length: number) =>
+  concat([new Uint8Array([0x5a, 0x2a, 0x4d, 0x18, length, 0, 0, 0]), new Uint8Array(length).fill(7)])
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+async function readAll(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of bytes) chunks.push(chunk)
+  return concat(chunks)
+}
+
+const plain = (bytes: Uint8Array, size = 1000) => readAll(plainBytes(pieces(bytes, size), 'layer'))
+const unpack = (bytes: Uint8Array, diffId?: OciDigest, ceilings = defaultExpansion) =>
+  readAll(decompressLayer({ bytes: pieces(bytes, 4096), size: bytes.length, diffId, source: 'layer' }, ceilings))
+
+describe('decompressLayer', () => {
+  it.each(['gzip', 'zstd', 'none'] as const)('reads %s in pieces of any size', async compression => {
+    const { bytes, tar, diffId } = layer(compression)
+    for (const size of [1, 7, 512, 1 << 20]) expect(sha256(await plain(bytes, size))).toBe(diffId)
+    expect(await unpack(bytes, diffId)).toEqual(tar)
+  })
+
+  it('reads several gzip members', async () => {
+    const half = text.length >> 1
+    const members = concat([gzipSync(text.subarray(0, half)), gzipSync(text.subarray(half)), gzipSync('')])
+    for (const size of [1, 4096, 1 << 20]) expect(await plain(members, size)).toEqual(text)
+  })
+
+  it('reads several zstd frames, with frames to skip in front, between and behind', async () => {
+    const frames = [0, 1, 2, 3, 4].map(index =>
+      zstdCompressSync(text.subarray((index * text.length) / 5, ((index + 1) * text.length) / 5)),
+    )
+    const chunked = concat([skippable(3), ...frames.flatMap(frame => [frame, skippable(0)]), skippable(200)])
+    for (const size of [1, 3, 4096, 1 << 20]) expect(sha256(await plain(chunked, size))).toBe(sha256(text))
+  })
+
+  it('gives the bytes of empty layers', async () => {
+    expect(await unpack(new Uint8Array(), sha256(new Uint8Array()))).toEqual(new Uint8Array())
+    expect(await unpack(gzipSync(''))).toEqual(new Uint8Array())
+  })
+
+  it('compares the diff_id', async () => {
+    const { bytes } = layer('gzip')
+    const error = await expectToolError('DIGEST_MISMATCH', unpack(bytes, sha256(text)))
+    expect(error.where.path).toBe('rootfs/diff_ids')
+  })
+
+  it.each(['gzip', 'zstd'] as const)('stops a %s bomb', async compression => {
+    const bomb = compression === 'gzip' ? gzipSync(new Uint8Array(8 << 20)) : zstdCompressSync(new Uint8Array(8 << 20))
+    await expectToolError('CEILING_REACHED', unpack(bomb))
+    expect((await unpack(bomb, undefined, { ratio: 1e6, bytes: 8 << 20 })).length).toBe(8 << 20)
+    await expectToolError('CEILING_REACHED', unpack(bomb, undefined, { ratio: 1e6, bytes: (8 << 20) - 1 }))
+  })
+
+  it('names compressions that it cannot read', async () => {
+    await expectToolError('LAYER_UNSUPPORTED', unpack(new Uint8Array([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 1])))
+    await expectToolError('LAYER_UNSUPPORTED', unpack(new TextEncoder().encode('BZh91AY')))
+  })
+
+  it.each(['gzip', 'zstd'] as const)('refuses %s that is cut anywhere', async compression => {
+    const { bytes, diffId } = makeLayer([file('a', text.subarray(0, 2000))], { compression })
+    for (let length = 6; length < bytes.length; length += 1) {
+      const error = await unpack(bytes.subarray(0, length), diffId).catch(one => one)
+      expect(error).toBeInstanceOf(ToolError)
+      expect(['LAYER_INVALID', 'DIGEST_MISMATCH']).toContain(error.code)
+    }
+  })
+
+  it.each(['gzip', 'zstd'] as const)('finds changed bytes in %s', async compression => {
+    const { bytes, tar, diffId } = makeLayer([file('a', text.subarray(0, 2000))], { compression })
+    for (let index = 0; index < bytes.length; index += 3) {
+      const changed = bytes.map((byte, at) => (at === index ? byte ^ 0x10 : byte))
+      const result = await unpack(changed, diffId).catch(one => one)
+      // bits of the gzip header (time, system) do not change the contents
+      if (!(result instanceof ToolError)) expect(result).toEqual(tar)
+    }
+  })
+
+  it.each(['gzip', 'zstd'] as const)('refuses rubbish behind %s', async compression => {
+    const { bytes, diffId } = layer(compression)
+    for (const size of [10, 1 << 20])
+      await expectToolError(
+        'LAYER_INVALID',
+        readAll(
+          decompressLayer({
+            bytes: pieces(concat([bytes, new TextEncoder().encode('rubbish')]), size),
+            size: bytes.length,
+            diffId,
+            source: 'layer',
+          }),
+        ),
+      )
+  })
+
+  it('passes a fault of the source on, and stops the source when its reader stops', async () => {
+    const fault = new ToolError('REGISTRY_UNREACHABLE', 'gone')
+    let closed = 0
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      try {
+        yield layer('gzip').bytes.subarray(0, 900)
+        throw fault
+      } finally {
+        closed += 1
+      }
+    }
+    await expect(readAll(plainBytes(broken(), 'layer'))).rejects.toBe(fault)
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield layer('gzip').bytes
+      } finally {
+        closed += 1
+      }
+    }
+    for await (const chunk of plainBytes(endless(), 'layer')) {
+      expect(chunk.length).toBeGreaterThan(0)
+      break
+    }
+    await expect.poll(() => closed).toBe(2)
+  })
+})
+
+it('frame borders are where the frames were joined', async () => {
+  const frames = [zstdCompressSync(text), skippable(5), zstdCompressSync(''), zstdCompressSync('abc')]
+  const found: Uint8Array[] = []
+  for await (const piece of splitFrames(pieces(concat(frames), 1 << 20), 'layer')) found.push(piece)
+  expect(found.map(piece => piece.length)).toEqual(frames.map(frame => frame.length))
+})
