@@ -323,6 +323,17 @@ describe('faults', () => {
     })
   })
 
+  it('waits for a rate limit that ends soon, at the pace that GitHub asks for', async () => {
+    double.inject({
+      operation: 'repos/get',
+      status: 403,
+      headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '1' },
+    })
+    const options = { token: 'bot', repository: { owner: 'acme', name: 'fleet' }, apiUrl: double.url }
+    expect((await openGitHub(options)).defaultBranch).toBe('main')
+    expect(double.log.map(({ status }) => status)).toEqual([403, 200])
+  })
+
   it('a used-up rate limit is no missing right', async () => {
     const github = await open()
     double.inject({ operation: 'git/get-ref', status: 403, headers: { 'x-ratelimit-remaining': '0' } })

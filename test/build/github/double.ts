@@ -36,7 +36,7 @@ export interface LoggedRequest {
 /** What happens instead of, or before, one matching request. */
 export interface Fault {
   readonly operation: string
-  /** Answered instead of doing the work; undefined: only `before` or `after` runs. */
+  /** Answered instead of doing the work; undefined: only `before` runs. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
   /** Runs before the request is handled: somebody else is quicker. */
