@@ -17,9 +17,12 @@ export function checksSection(record: ImageRecord): string {
 }
 
 /** What the controllers do with it, and in which order. */
-export function mergeSection(settings: Settings, change: RepositoryChange): string {
+export function mergeSection(settings: Settings, change: RepositoryChange, run: RunFacts): string {
   const pools = settings.pools.map(pool => code(pool)).join(', ')
   return bullets([
+    ...(run.checksWaitForApproval
+      ? ['Before that: the checks of this pull request wait for approval, because it was opened with `GITHUB_TOKEN`.']
+      : []),
     `The Machine Config Operator renders a new configuration for ${pools}: node after node is drained, gets the image and reboots.`,
     'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
     ...(settings.target.includes('trustee')

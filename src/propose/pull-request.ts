@@ -26,6 +26,8 @@ export interface RunFacts {
   readonly downgraded: boolean
   /** http: repositories or registries that were really used. */
   readonly insecureSources: readonly string[]
+  /** GitHub holds the checks of pull requests that GITHUB_TOKEN opened until somebody approves them. */
+  readonly checksWaitForApproval: boolean
 }
 
 /** Title, body, commit message and draft state. */
@@ -43,7 +45,7 @@ export function pullRequestText(
     { title: 'Coverage', text: coverage(record), kept: true },
     { title: 'Packages', text: packages(record), kept: false },
     { title: 'Check it yourself', text: checksSection(record), kept: true },
-    { title: 'When this is merged', text: mergeSection(settings, change), kept: true },
+    { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },
     { title: 'Not checked or not done', text: notDoneSection(settings, record, summary, run), kept: true },
   ]
   const instead = `Left out: the text would be too long. All of it stands in ${code(change.recordPath)}.`

@@ -18,7 +18,7 @@ import {
   makeSettings,
 } from '../build/proposal.ts'
 
-const run: RunFacts = { changeKey: hexOf('key'), downgraded: false, insecureSources: [] }
+const run: RunFacts = { changeKey: hexOf('key'), downgraded: false, insecureSources: [], checksWaitForApproval: false }
 const first = makeRecord('first')
 const adopted = applyChange(new Map(), proposeChange(makeSettings(), new Map(), first, [makeBaseRecord()]).files)
 
@@ -127,6 +127,12 @@ describe('pullRequestText', () => {
       'Mixes were not computed',
     ])
       expect(quiet).toContain(text)
+  })
+
+  it('says that checks wait when GITHUB_TOKEN opened it', () => {
+    const { body } = textOf(makeRecord('second'), makeSettings(), { ...run, checksWaitForApproval: true })
+    expect(body).toContain('opened with `GITHUB_TOKEN`')
+    expect(textOf(makeRecord('second')).body).not.toContain('GITHUB_TOKEN')
   })
 
   it('first adoption without an image before: compares with the base', () => {

@@ -62,7 +62,9 @@ const compiled = new Map<string, ValidateFunction>()
 function check(key: string, schema: unknown, value: unknown): string[] {
   const validate = compiled.get(key) ?? ajv.compile({ allOf: [schema], components: description.components })
   compiled.set(key, validate)
-  return validate(value) ? [] : (validate.errors ?? []).map(error => `${key}${error.instancePath}: ${error.message}`)
+  return validate(value)
+    ? []
+    : (validate.errors ?? []).slice(0, 5).map(error => `${key}${error.instancePath}: ${error.message}`)
 }
 
 /** Parameters that the description does not know, or of another type. */
@@ -134,14 +136,18 @@ export function filled(schema: unknown, over: unknown): unknown {
   const at = resolved(schema)
   if (Array.isArray(over)) return over.map(item => filled(at.items, item))
   if (!isObject(over)) return over
-  const options = [
-    at,
-    ...[at.allOf, at.anyOf, at.oneOf].flatMap(list => (Array.isArray(list) ? list.map(resolved) : [])),
-  ]
+  const options = alternatives(schema)
   const start = smallest(options.find(option => option.properties !== undefined) ?? at)
   const members = Object.entries(over).map(([key, value]) => {
     const member = options.map(option => memberAt(option.properties, key)).find(one => one !== undefined)
     return [key, filled(member, value)]
   })
   return { ...(isObject(start) ? start : {}), ...Object.fromEntries(members) }
+}
+
+/** A schema and all that it is put together from. */
+function alternatives(schema: unknown): Json[] {
+  const at = resolved(schema)
+  const parts = [at.allOf, at.anyOf, at.oneOf].flatMap(list => (Array.isArray(list) ? list : []))
+  return [at, ...parts.flatMap(alternatives)]
 }
