@@ -1,29 +1,14 @@
 // `boot-files`: which files an image boots, where they are, and the files themselves on request (interface §2).
 
 import { extractFiles } from '../edge/extract-files.ts'
-import type { RegistryClient } from '../edge/registry.ts'
+import { environment } from '../edge/surroundings.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import type { BootFile, BootFileRole } from '../image/boot-file.ts'
-import type { ImageContents } from '../image/image-contents.ts'
-import { openImage } from './open-image.ts'
+import { type ImageFacts, imageFacts } from '../image/image-contents.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import type { Command } from './command.ts'
+import { openImage, registryOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
-
-export interface BootFilesOptions {
-  /** As people write it. */
-  readonly image: string
-  readonly registry: RegistryClient
-  readonly architecture: string
-  /** Writes each file there, named by its role. */
-  readonly extract?: string
-}
-
-export interface ImageFacts {
-  readonly source: string
-  readonly digest: string
-  readonly proof: 'all-layers'
-  readonly os: { readonly id: string | null; readonly versionId: string | null }
-  readonly kernelRelease: string | null
-}
 
 /** The document that `boot-files --json` prints. */
 export interface BootFilesDocument {
@@ -38,25 +23,37 @@ export interface BootFilesDocument {
   }[]
 }
 
+export const bootFilesCommand: Command<'boot-files'> = async ({ image, architecture, allowInsecure, extract }) => {
+  const registry = await registryOf(environment(), allowInsecure)
+  const document = await listBootFiles(await openImage(image, registry, architecture), extract)
+  return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
+}
+
 /** Reads the image and its boot files; nothing is parsed. Throws the faults of the image, all refusals together. */
-export async function bootFilesCommand(options: BootFilesOptions): Promise<BootFilesDocument> {
-  const image = await openImage(options.image, options.registry, options.architecture)
+export async function listBootFiles(image: ImageSource, extract: string | undefined): Promise<BootFilesDocument> {
   const contents = await readImage(image)
-  if (options.extract !== undefined)
+  if (extract !== undefined)
     await extractFiles(
-      options.extract,
+      extract,
       contents.bootFiles.map(file => ({ name: file.role, bytes: file.bytes })),
     )
-  return { schemaVersion: 1, image: imageFacts(contents, options.image), bootFiles: contents.bootFiles.map(describe) }
+  return { schemaVersion: 1, image: imageFacts(contents), bootFiles: contents.bootFiles.map(describe) }
 }
 
-/** `image` of interface §2's documents. */
-export function imageFacts(contents: ImageContents, source = contents.source): ImageFacts {
-  const { digest, proof, os, kernelRelease } = contents
-  return { source, digest, proof, os, kernelRelease }
-}
-
-function describe(file: BootFile): BootFilesDocument['bootFiles'][number] {
-  const { role, path, layer, bytes } = file
+function describe({ role, path, layer, bytes }: BootFile): BootFilesDocument['bootFiles'][number] {
   return { role, path, layer, size: bytes.length, sha256: sha256Hex(bytes) }
+}
+
+function bootFilesTable({ image, bootFiles }: BootFilesDocument): string {
+  return [
+    `image   ${image.source}`,
+    `digest  ${image.digest}`,
+    `kernel  ${image.kernelRelease ?? 'none'}`,
+    ...bootFiles.flatMap(({ role, path, size, sha256 }) => [
+      '',
+      `${role}  ${path}`,
+      `  ${size} bytes`,
+      `  sha256 ${sha256}`,
+    ]),
+  ].join('\n')
 }

@@ -1,6 +1,5 @@
 // The build step: packages into a build context, a Containerfile, a builder, and out comes an OCI layout.
 
-import { join } from 'node:path'
 import { type Builder, type BuildResult, buildImage } from '../edge/builder.ts'
 import type { Log } from '../edge/log.ts'
 import { openLayout } from '../edge/oci-layout.ts'
@@ -34,7 +33,7 @@ export function planFor(base: Base, kernel: KernelPackages, settings: Settings):
 
 /** Downloads the packages into the build context below `scratch` and checks each. Throws as `downloadKernel`. */
 export async function fetchPackages(kernel: KernelPackages, scratch: string, allowInsecure: boolean): Promise<void> {
-  const directory = join(scratch, 'context', packageDirectory)
+  const directory = `${scratch}/context/${packageDirectory}`
   await makeDirectory(directory)
   await downloadKernel(kernel, directory, { allowInsecure })
 }
@@ -61,12 +60,12 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
     const name = image.tag === undefined ? {} : { name: image.tag }
     return { image: await openLayout(image.directory, { architecture, ...name }), build: null }
   }
-  const layoutDirectory = join(parts.scratch, 'layout')
+  const layoutDirectory = `${parts.scratch}/layout`
   const build = await log.childOutput(write =>
     buildImage({
       builders: parts.builders,
       base: parts.base.pinned,
-      contextDirectory: join(parts.scratch, 'context'),
+      contextDirectory: `${parts.scratch}/context`,
       containerfile: parts.containerfile,
       layoutDirectory,
       workDirectory: parts.scratch,

@@ -9,6 +9,8 @@ import type { Command, CommandResult } from './command.ts'
 /** Commands of the contract that are not here yet are refused by name. */
 export const commands: { readonly [Name in CommandName]?: () => Promise<Command<Name>> } = {
   update: async () => (await import('./update.ts')).updateCommand,
+  check: async () => (await import('./check.ts')).checkCommand,
+  'boot-files': async () => (await import('./boot-files.ts')).bootFilesCommand,
   predict: async () => (await import('./predict.ts')).predictCommand,
   replay: async () => (await import('./replay.ts')).replayCommand,
 }

@@ -39,7 +39,14 @@ export async function readGitOps(
   const base = await repository.readBaseBranch(baseBranch)
   const files = await repository.readYamlFiles(base, directory)
   const checksWaitForApproval = credentials.isJobToken
-  return { repository, checksWaitForApproval, base, files, records: readRecords(directory, files), lock: readLock(directory, files) }
+  return {
+    repository,
+    checksWaitForApproval,
+    base,
+    files,
+    records: readRecords(directory, files),
+    lock: readLock(directory, files),
+  }
 }
 
 /** What decides whether there is anything to say. */

@@ -21,7 +21,13 @@ export const predictCommand: Command<'predict'> = async request => {
     source.kind === 'boot-files'
       ? await predictBootFiles({ bootFiles: source.files, secureBoot, banks })
       : await predictFromImage(request, source.image)
-  return { outputs: {}, document: predicted.document, predictions: predicted.document, text: predicted.text, exitCode: 0 }
+  return {
+    outputs: {},
+    document: predicted.document,
+    predictions: predicted.document,
+    text: predicted.text,
+    exitCode: 0,
+  }
 }
 
 async function predictFromImage(request: PredictOptions, location: ImageLocation): Promise<PredictResult> {

@@ -25,13 +25,13 @@ import type { OutputName } from '../settings/outputs.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Base, findKernelFor, readBase } from './base-kernel.ts'
 import { type BuiltLayout, fetchPackages, layoutFor, planFor } from './build-layout.ts'
-import { checkBuilt } from './check-built.ts'
+import { checkImage } from './check-image.ts'
 import type { Command, CommandResult } from './command.ts'
 import { type GitOpsTree, readGitOps, readSituation } from './gitops.ts'
 import { predictFor, recordedBase, recordOf } from './image-record.ts'
 import { registryOf } from './open-image.ts'
 import { pushAndReadBack } from './push-image.ts'
-import { readImage } from './read-image.ts'
+import { inspectImage, readImage } from './read-image.ts'
 import { dryRunText, outcomeText } from './update-text.ts'
 
 type Outputs = Readonly<Partial<Record<OutputName, string>>>
@@ -169,7 +169,14 @@ async function checkedImage(work: Work, builders: readonly Builder[], scratch: s
     log.warning('the build was not cut off from the network: no way without network works on this machine')
   return await log.group('Check the image and predict', () =>
     inStep('checks', async () => {
-      const contents = await checkBuilt(layout.image, base, work.choice.kernel)
+      const contents = await inspectImage(layout.image)
+      const { release, packages, extraPackages } = work.choice.kernel
+      await checkImage({
+        built: contents,
+        base: base.contents,
+        release,
+        packages: [...packages, ...extraPackages],
+      })
       return { ...layout, contents, prediction: predictFor(settings, contents) }
     }),
   )

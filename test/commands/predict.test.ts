@@ -82,7 +82,9 @@ describe('predict', () => {
     expect(await codeOf(predictBootFiles({ ...options, bootFiles: [{ role: 'shim', path: directory }] }))).toBe(
       'FILE_NOT_FOUND',
     )
-    expect(await codeOf(predictBootFiles({ ...options, bootFiles: bootFiles().slice(1, 2) }))).toBe('BOOT_CHAIN_UNKNOWN')
+    expect(await codeOf(predictBootFiles({ ...options, bootFiles: bootFiles().slice(1, 2) }))).toBe(
+      'BOOT_CHAIN_UNKNOWN',
+    )
   })
 })
 

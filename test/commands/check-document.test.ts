@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CheckFacts, checkDocument, checkText } from '../../src/commands/check.ts'
+import { type CheckFacts, checkDocument, checkText } from '../../src/commands/check-document.ts'
 import type { OciDigest } from '../../src/formats/oci/digest.ts'
 import { parseEvr } from '../../src/formats/rpm/version.ts'
 import { baseKernelOf } from '../../src/kernel/base-kernel.ts'
