@@ -33,12 +33,17 @@ describe('Authenticode signatures', () => {
     expect(signerSubjects(check(signPe(makePe({ sections }, first), second)))).toEqual(['CN=First', 'CN=Second'])
   })
 
+  it('names the signer first, wherever its certificate stands', () => {
+    const signed = signPe(makePe({ sections }), first, { otherCertificates: [second.certificate] })
+    expect(signerSubjects(check(signed))).toEqual(['CN=First', 'CN=Second'])
+  })
+
   it('an unsigned file has none', () => {
     expect(check(makePe({ sections }))).toEqual([])
   })
 
   it('refuses a signature of other contents', () => {
-    const forged = signPe(makePe({ sections }), first, new Uint8Array(32).fill(7))
+    const forged = signPe(makePe({ sections }), first, { digest: new Uint8Array(32).fill(7) })
     const fault = faultOf(() => check(forged))
     expect(fault.code).toBe('SIGNATURE_DIGEST_MISMATCH')
     expect(fault.wanted).toContain('07'.repeat(32))
