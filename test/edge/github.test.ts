@@ -1,6 +1,9 @@
 // The GitHub client against a double with real git behind it, judged by GitHub's own API description.
 
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -341,6 +344,17 @@ describe('faults', () => {
       code: 'GITHUB_ERROR',
       hint: expect.stringContaining('rate limit'),
     })
+  })
+
+  it('a server that never answers', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const apiUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const repository = { owner: 'acme', name: 'fleet' }
+    const opened = openGitHub({ token: 'bot', repository, apiUrl, pace: 'none', retryDelay: 1, timeout: 50 })
+    expect(await faultOf(opened)).toMatchObject({ code: 'GITHUB_ERROR' })
+    silent.close()
+    silent.closeAllConnections()
   })
 
   it('a server that is not there', async () => {
