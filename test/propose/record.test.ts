@@ -134,11 +134,13 @@ describe('formatYaml', () => {
     expect(parseYamlFile('a.yaml', text).documents[0]?.value).toEqual({ tricky })
     expect(load(text, { schema: YAML11_SCHEMA })).toEqual({ tricky })
     expect(parse(text, { version: '1.1' })).toEqual({ tricky })
-    const binary = fc.string({ unit: 'binary' })
+    const numeric = fc.string({ unit: fc.constantFrom(...'0123456789eEabf.+-_:xo'), maxLength: 12 })
+    const binary = fc.oneof(fc.string({ unit: 'binary' }), numeric)
     fc.assert(
       fc.property(binary, value => {
         const written = formatYaml({ value })
         expect(load(written)).toEqual({ value })
+        expect(parse(written, { version: '1.1' })).toEqual({ value })
         expect(load(written, { schema: YAML11_SCHEMA })).toEqual({ value })
       }),
     )
