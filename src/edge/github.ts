@@ -5,8 +5,9 @@ import type { OwnBranch, PullRequestSeen } from '../propose/outcome.ts'
 import { type Api, asked, faultOf, type GitHubOptions, openApi, statusOf } from './github/api.ts'
 import { headOf, type Proposal, type ProposalResult, propose } from './github/propose.ts'
 import { readYamlFiles } from './github/read-files.ts'
+import { checkRights } from './github/rights.ts'
 
-export { type GitHubOptions, githubApiUrl } from './github/api.ts'
+export { type GitHubOptions, githubApiUrl, isLoopbackApi } from './github/api.ts'
 export type { Proposal, ProposalResult } from './github/propose.ts'
 
 export interface BaseBranch {
@@ -27,6 +28,8 @@ export interface GitHubRepository {
   readOwnBranch(name: string, base: BaseBranch): Promise<OwnBranch | undefined>
   /** Pull requests from our branch to the base branch, newest first. */
   findPullRequests(branch: string, base: BaseBranch): Promise<PullRequestSeen[]>
+  /** Asks whether the token may write contents and pull requests, without leaving anything behind. */
+  checkRights(base: BaseBranch): Promise<void>
   /** Throws BRANCH_MOVED. */
   propose(proposal: Proposal): Promise<ProposalResult>
 }
@@ -46,6 +49,7 @@ export async function openGitHub(options: GitHubOptions): Promise<GitHubReposito
     readYamlFiles: (base, directory) => readYamlFiles(api, base.tree, directory),
     readOwnBranch: (name, base) => readOwnBranch(api, name, base),
     findPullRequests: (branch, base) => findPullRequests(api, branch, base),
+    checkRights: base => checkRights(api, base.name),
     propose: proposal => propose(api, proposal),
   }
 }

@@ -18,8 +18,7 @@ export function readSettingsFile(
   path: string | undefined,
 ): { readonly source: string; readonly text: string } | undefined {
   const source = path ?? defaultSettingsFile
-  if (path === undefined && statSync(resolve(directory, source), { throwIfNoEntry: false }) === undefined)
-    return undefined
+  if (path === undefined && isMissing(resolve(directory, source))) return undefined
   return { source, text: readSmallFile(directory, source, 'settings-file') }
 }
 
@@ -41,4 +40,13 @@ export function readSmallFile(directory: string, path: string, setting: string):
     return refuse('the file cannot be read', error)
   }
   return text
+}
+
+/** Only what is surely not there is missing; a file that may not be looked at is reported when it is read. */
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
+  }
 }

@@ -1,6 +1,6 @@
 // What a run finds around itself: variables, clock, a directory for temporary files, the run's address.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -36,4 +36,9 @@ export async function withScratchDirectory<T>(work: (directory: string) => Promi
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Makes a directory and those above it. */
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true })
 }

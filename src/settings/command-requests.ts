@@ -11,9 +11,10 @@ import {
   parseDist,
   parseDnsLabel,
   parseGitHubRepository,
+  parseImageLocation,
   parseImageRepository,
-  parseImageSource,
   parseKernelVersion,
+  parseLayoutLocation,
   parseMachineConfigName,
   parsePackageName,
   parsePath,
@@ -102,6 +103,7 @@ export const readUpdate: ReadRequest<Settings> = settings => {
   const builder = settings.required('builder', parseWord(builderWords))
   const imageRepository = settings.required('image-repository', parseImageRepository)
   const imageTag = settings.required('image-tag', parseTemplate(['kernel', 'base-short', 'change']))
+  const image = settings.optional('image', parseLayoutLocation)
   const requireCoverage = settings.list('require-coverage', parseWord(coverageWords))
   const secureBoot = settings.optional('secure-boot', parseSecureBoot)
   const banks = settings.requiredList('bank', parseWord(bankWords))
@@ -146,6 +148,7 @@ export const readUpdate: ReadRequest<Settings> = settings => {
     builder: builder(),
     imageRepository: imageRepository(),
     imageTag: imageTag(),
+    image: image(),
     requireCoverage: requireCoverage(),
     secureBoot: secureBoot(),
     banks: banks(),
@@ -154,10 +157,11 @@ export const readUpdate: ReadRequest<Settings> = settings => {
 
 export const readPredict: ReadRequest<PredictOptions> = settings => {
   const architecture = settings.required('architecture', parseWord(architectureWords))
-  const image = settings.optional('image', parseImageSource)
+  const image = settings.optional('image', parseImageLocation)
   const files = settings.list('boot-file', parseBootFilePath)
   const secureBoot = settings.optional('secure-boot', parseSecureBoot)
   const banks = settings.requiredList('bank', parseWord(bankWords))
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
   const format = settings.required('format', parseWord(formatWords))
 
   if (settings.has('image') === settings.has('boot-file'))
@@ -179,6 +183,7 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
       source: source === undefined ? { kind: 'boot-files', files: files() } : { kind: 'image', image: source },
       secureBoot: secureBoot(),
       banks: banks(),
+      allowInsecure: allowInsecure(),
       format: format(),
     }
   }
@@ -186,9 +191,15 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
 
 export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
   const architecture = settings.required('architecture', parseWord(architectureWords))
-  const image = settings.required('image', parseImageSource)
+  const image = settings.required('image', parseImageLocation)
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
   const extract = settings.optional('extract', parsePath)
-  return () => ({ architecture: architecture(), image: image(), extract: extract() })
+  return () => ({
+    architecture: architecture(),
+    image: image(),
+    allowInsecure: allowInsecure(),
+    extract: extract(),
+  })
 }
 
 export const readReplay: ReadRequest<ReplayOptions> = settings => {

@@ -390,6 +390,7 @@ const table: readonly Input[] = [
   {
     name: 'kernel-repository-client-certificate',
     type: 'path',
+    secret: true,
     commands: 'uc',
     ...notYet,
     help: 'Client certificate for the kernel repositories.',
@@ -446,7 +447,7 @@ const table: readonly Input[] = [
     name: 'allow-insecure',
     type: 'bool',
     default: 'false',
-    commands: 'uc',
+    commands: 'ucpf',
     ...now,
     help: 'Accept http instead of https for repositories and registries; the pull request says so.',
     example: 'true',
@@ -510,8 +511,8 @@ const table: readonly Input[] = [
     name: 'image',
     type: 'text',
     commands: 'upfa',
-    support: 'pf',
-    help: 'The image to read: registry reference, `docker://…` or `oci:<directory>[:tag]`.',
+    support: 'upf',
+    help: 'The image to read: registry reference, `docker://…` or `oci:<directory>[:tag]`. For update: an OCI layout that something else built, to be checked and proposed instead of a build.',
     example: 'oci:layout:latest',
   },
   {

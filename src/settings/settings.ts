@@ -2,7 +2,7 @@
 
 import type { Bank } from '../formats/bytes/digest.ts'
 import type { ImageReference } from '../formats/oci/reference.ts'
-import type { ImageSource } from './values.ts'
+import type { ImageLocation } from './values.ts'
 import type { bootFileWords, formatWords } from './words.ts'
 
 export type Target = 'trusted-execution-clusters' | 'trustee'
@@ -43,6 +43,8 @@ export interface Settings {
   readonly imageRepository: { readonly registry: string; readonly repository: string }
   /** With `{kernel}`, `{base-short}`, `{change}`. */
   readonly imageTag: string
+  /** An OCI layout that something else built: checked, predicted and proposed instead of a build. */
+  readonly image: { readonly directory: string; readonly tag: string | undefined } | undefined
   readonly requireCoverage: readonly CoveragePart[]
   /** undefined: assumed on, and the pull request says so. */
   readonly secureBoot: boolean | undefined
@@ -79,11 +81,12 @@ export interface PredictOptions {
   /** OCI architecture. */
   readonly architecture: 'amd64'
   readonly source:
-    | { readonly kind: 'image'; readonly image: ImageSource }
+    | { readonly kind: 'image'; readonly image: ImageLocation }
     | { readonly kind: 'boot-files'; readonly files: readonly BootFilePath[] }
   /** undefined: both states are predicted. */
   readonly secureBoot: boolean | undefined
   readonly banks: readonly Bank[]
+  readonly allowInsecure: boolean
   readonly format: (typeof formatWords.now)[number]
 }
 
@@ -91,7 +94,8 @@ export interface PredictOptions {
 export interface BootFilesOptions {
   /** OCI architecture. */
   readonly architecture: 'amd64'
-  readonly image: ImageSource
+  readonly image: ImageLocation
+  readonly allowInsecure: boolean
   /** Directory to write the boot files to. */
   readonly extract: string | undefined
 }

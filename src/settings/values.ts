@@ -129,13 +129,13 @@ export function parseRepositoryUrl(text: string): string {
   return text.replace(/\/+$/, '')
 }
 
-/** Where the image of `predict` and `boot-files` is. */
-export type ImageSource =
+/** Where an image is. */
+export type ImageLocation =
   | { readonly kind: 'registry'; readonly reference: ImageReference }
   | { readonly kind: 'oci-layout'; readonly directory: string; readonly tag: string | undefined }
 
 /** `docker://` and bare references, `oci:<directory>[:tag]`. */
-export function parseImageSource(text: string): ImageSource {
+export function parseImageLocation(text: string): ImageLocation {
   const scheme = /^(oci-archive|docker-archive|containers-storage|docker-daemon|dir):/.exec(text)?.[1]
   if (scheme === 'oci-archive' || scheme === 'dir')
     throw new ToolError('SETTING_NOT_SUPPORTED', `${scheme}: is not supported yet`, {
@@ -147,6 +147,16 @@ export function parseImageSource(text: string): ImageSource {
   const [, directory, tag] = /^oci:([^:]+)(?::(.*))?$/s.exec(text) ?? []
   if (directory === undefined) return refuse(text, 'oci:<directory>[:tag]')
   return { kind: 'oci-layout', directory: parsePath(directory), tag: tag === undefined ? undefined : parseOciTag(tag) }
+}
+
+/** An image that `update` is to propose: `oci:<directory>[:tag]`. */
+export function parseLayoutLocation(text: string): { readonly directory: string; readonly tag: string | undefined } {
+  const location = parseImageLocation(text)
+  if (location.kind === 'oci-layout') return location
+  throw new ToolError('SETTING_NOT_SUPPORTED', 'proposing an image of a registry is not supported yet', {
+    found: shown(text),
+    wanted: 'oci:<directory>[:tag]',
+  })
 }
 
 /** A reader for texts with `{placeholders}`; `needed` must occur, others than `allowed` must not. */

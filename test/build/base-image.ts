@@ -12,7 +12,7 @@ import { makePe } from './pe.ts'
 import { makeRpm } from './rpm.ts'
 import { bundleStandIn } from './stand-in/bundle.ts'
 import { faultFile, type StandInFault } from './stand-in/faults.ts'
-import { layerPackages } from './stand-in/layer-packages.ts'
+import { layerPackages, rpmDatabaseFile } from './stand-in/layer-packages.ts'
 import { readTree, treeDifference, writeTree } from './tree.ts'
 
 export interface BaseImageParts {
@@ -29,6 +29,8 @@ export interface BaseImageParts {
   /** Paths to leave out, for bases that are to be refused. */
   readonly without?: readonly string[]
   readonly kubeletVersion?: string
+  /** Makes rpmdb.sqlite of these packages; the stand-in's own writer when left out. */
+  readonly makeRpmDatabase?: (packages: readonly PackagedRpm[]) => Uint8Array
 }
 
 export interface BaseImage {
@@ -159,12 +161,13 @@ function writeBase(root: string, parts: BaseImageParts, programs: Readonly<Recor
     write(`${efi}/${name}.efi`, content, 0o700)
   write('usr/lib/bootupd/updates/EFI/BOOT/BOOTX64.EFI', parts.shim, 0o700)
   mkdirSync(join(root, 'usr/share/rpm'), { recursive: true })
-  const others = ['bash', 'openshift-kubelet', 'rpm-ostree'].map(name => ({
-    name: `${name}.rpm`,
-    bytes: makeRpm({ name, version: '1.0', release: '1.el9' }),
-  }))
-  const kernel = parts.kernelPackages.map(({ file, bytes }) => ({ name: file, bytes }))
-  layerPackages({ root, how: 'install', files: [...others, ...kernel] })
+  const others = ['bash', 'openshift-kubelet', 'rpm-ostree'].map(name => {
+    const input = { name, version: '1.0', release: '1.el9' }
+    return { name, file: `${name}-1.0-1.el9.x86_64.rpm`, bytes: makeRpm(input), input }
+  })
+  const all = [...others, ...parts.kernelPackages]
+  layerPackages({ root, how: 'install', files: all.map(({ file, bytes }) => ({ name: file, bytes })) })
+  if (parts.makeRpmDatabase !== undefined) write(rpmDatabaseFile, parts.makeRpmDatabase(all))
   if (parts.fault !== undefined) write(faultFile, `${parts.fault}\n`)
   for (const path of parts.without ?? []) rmSync(join(root, path), { recursive: true, force: true })
 }

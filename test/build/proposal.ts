@@ -40,6 +40,7 @@ export function makeSettings(changes: Partial<Settings> = {}): Settings {
     builder: 'auto',
     imageRepository: { registry: 'registry.example.com', repository: 'team/rhcos-kernel' },
     imageTag: '{kernel}-{base-short}-{change}',
+    image: undefined,
     requireCoverage: ['kernel'],
     secureBoot: undefined,
     banks: ['sha256'],

@@ -40,15 +40,15 @@ const accepted: readonly (readonly [(text: string) => unknown, string, unknown])
   [values.parseImageRepository, 'localhost:5000/os/worker', { registry: 'localhost:5000', repository: 'os/worker' }],
   [values.parseRepositoryUrl, 'https://mirror.example.org/x86_64//', 'https://mirror.example.org/x86_64'],
   [values.parseRepositoryUrl, 'http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
-  [values.parseImageSource, 'oci:layout', { kind: 'oci-layout', directory: 'layout', tag: undefined }],
-  [values.parseImageSource, 'oci:/tmp/a b:latest', { kind: 'oci-layout', directory: '/tmp/a b', tag: 'latest' }],
+  [values.parseImageLocation, 'oci:layout', { kind: 'oci-layout', directory: 'layout', tag: undefined }],
+  [values.parseImageLocation, 'oci:/tmp/a b:latest', { kind: 'oci-layout', directory: '/tmp/a b', tag: 'latest' }],
   [
-    values.parseImageSource,
+    values.parseImageLocation,
     `docker://quay.io/a/b@${digest}`,
     { kind: 'registry', reference: { registry: 'quay.io', repository: 'a/b', tag: undefined, digest } },
   ],
   [
-    values.parseImageSource,
+    values.parseImageLocation,
     'quay.io/a/b:1',
     { kind: 'registry', reference: { registry: 'quay.io', repository: 'a/b', tag: '1', digest: undefined } },
   ],
@@ -92,10 +92,10 @@ const refused: readonly (readonly [(text: string) => unknown, string, string?])[
   ].map(text => [values.parseRepositoryUrl, text] as const),
   [values.parseRepositoryUrl, 'metalink=https://a/b', 'SETTING_NOT_SUPPORTED'],
   [values.parseRepositoryUrl, 'mirrorlist=https://a/b', 'SETTING_NOT_SUPPORTED'],
-  [values.parseImageSource, 'oci-archive:a.tar', 'SETTING_NOT_SUPPORTED'],
-  [values.parseImageSource, 'dir:/', 'SETTING_NOT_SUPPORTED'],
+  [values.parseImageLocation, 'oci-archive:a.tar', 'SETTING_NOT_SUPPORTED'],
+  [values.parseImageLocation, 'dir:/', 'SETTING_NOT_SUPPORTED'],
   ...['containers-storage:a', 'docker-daemon:a:b', 'oci:', 'oci:a:b:c'].map(
-    text => [values.parseImageSource, text] as const,
+    text => [values.parseImageLocation, text] as const,
   ),
   ...['99-os-image', '{pool}-{kernel}', '{pool', '99_{pool}', '-{pool}', '{pool}..a', 'A{pool}'].map(
     text => [values.parseMachineConfigName, text] as const,

@@ -42,6 +42,11 @@ export function githubApiUrl(environment: Readonly<Record<string, string | undef
   return server === '' || server === 'https://github.com' ? 'https://api.github.com' : `${server}/api/v3`
 }
 
+/** A server on this machine is no GitHub: it asks for no pauses. */
+export function isLoopbackApi(apiUrl: string): boolean {
+  return /^https?:\/\/(?:127\.\d+\.\d+\.\d+|localhost|\[::1\])(?::\d+)?(?:\/|$)/.test(apiUrl)
+}
+
 export function openApi(options: GitHubOptions): Api {
   const { owner, name } = options.repository
   const wait = (after: number, _request: object, _octokit: object, tries: number) => tries < 2 && after <= longestWait

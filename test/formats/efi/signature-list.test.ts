@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatHex, parseHex } from '../../../src/formats/bytes/hex.ts'
+import { formatHex } from '../../../src/formats/bytes/hex.ts'
 import { formatGuid, guidBytes, guids, parseGuid } from '../../../src/formats/efi/guid.ts'
 import {
   certificateList,
@@ -8,7 +8,6 @@ import {
   parseSignatureLists,
   sha256List,
 } from '../../../src/formats/efi/signature-list.ts'
-import { formatVariableEvent, parseVariableEvent } from '../../../src/formats/efi/variable-event.ts'
 import { cuts, faultOf, flips, outcome } from '../../build/damage.ts'
 
 describe('GUIDs', () => {
@@ -65,22 +64,5 @@ describe('signature lists', () => {
 
   it('a list of size 0 does not loop for ever', () => {
     expect(faultOf(() => parseSignatureLists(new Uint8Array(28), 'db')).code).toBe('INPUT_INVALID')
-  })
-})
-
-describe('UEFI_VARIABLE_DATA', () => {
-  it('counts the name in UTF-16 units and adds no NUL', () => {
-    const bytes = formatVariableEvent({ vendorGuid: guids.globalVariable, name: 'Dü', data: Uint8Array.of(1) })
-    expect(bytes).toEqual(
-      parseHex('61dfe48bca93d211aa0d00e098032b8c' + '0200000000000000' + '0100000000000000' + '4400fc00' + '01'),
-    )
-  })
-
-  it('reads what it writes; damaged data are refused or read', () => {
-    const variable = { vendorGuid: guids.imageSecurityDatabase, name: 'db', data: new Uint8Array(30).fill(3) }
-    const bytes = formatVariableEvent(variable)
-    expect(parseVariableEvent(bytes, 'log', 'EVENT_LOG_INVALID')).toEqual(variable)
-    for (const cut of cuts(bytes))
-      expect(outcome(() => parseVariableEvent(cut, 'log', 'EVENT_LOG_INVALID'))).toBe('EVENT_LOG_INVALID')
   })
 })

@@ -71,6 +71,8 @@ describe('event logs', () => {
   it('says which event lacks the digest of a bank or names a PCR that does not exist', () => {
     const log = parseEventLog(makeEventLog(['sha256'], [{ ...action, pcr: 24 }]), 'log')
     expect(log.problems.map(({ message }) => message)).toEqual(['event 1 names PCR 24'])
+    const partial = parseEventLog(makeEventLog(['sha1', 'sha256'], [{ ...action, banks: ['sha256'] }]), 'log')
+    expect(partial.problems.map(({ message }) => message)).toEqual(['event 1 has no sha1 digest'])
   })
 
   it.each([
