@@ -7,7 +7,11 @@ import type { CommandName } from '../settings/words.ts'
 import type { Command, CommandResult } from './command.ts'
 
 /** Commands of the contract that are not here yet are refused by name. */
-export const commands: { readonly [Name in CommandName]?: () => Promise<Command<Name>> } = {}
+export const commands: { readonly [Name in CommandName]?: () => Promise<Command<Name>> } = {
+  update: async () => (await import('./update.ts')).updateCommand,
+  predict: async () => (await import('./predict.ts')).predictCommand,
+  replay: async () => (await import('./replay.ts')).replayCommand,
+}
 
 /** Runs the command that was parsed. Throws SETTING_NOT_SUPPORTED, and whatever the command throws. */
 export async function dispatch<Name extends CommandName>(parsed: Parsed<Name>, log: Log): Promise<CommandResult> {

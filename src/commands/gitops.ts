@@ -12,6 +12,8 @@ import type { Credentials } from '../settings/credentials.ts'
 import type { CheckSettings } from '../settings/settings.ts'
 
 export interface GitOpsTree {
+  /** GitHub holds the checks of pull requests that the token of a job opens. */
+  readonly checksWaitForApproval: boolean
   readonly repository: GitHubRepository
   readonly base: BaseBranch
   /** Path → text of the YAML files below the directory. */
@@ -36,7 +38,8 @@ export async function readGitOps(
   const repository = await openGitHub({ token, repository: gitopsRepository, apiUrl, pace })
   const base = await repository.readBaseBranch(baseBranch)
   const files = await repository.readYamlFiles(base, directory)
-  return { repository, base, files, records: readRecords(directory, files), lock: readLock(directory, files) }
+  const checksWaitForApproval = credentials.isJobToken
+  return { repository, checksWaitForApproval, base, files, records: readRecords(directory, files), lock: readLock(directory, files) }
 }
 
 /** What decides whether there is anything to say. */

@@ -9,7 +9,7 @@ import { inStep, ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
-import type { ImageContents } from '../image/image-contents.ts'
+import { type ImageContents, imageFacts } from '../image/image-contents.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { renderContainerfile } from '../layering/containerfile.ts'
 import type { ImagePrediction } from '../predict/predict-image.ts'
@@ -116,6 +116,7 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
     changeKey: work.key,
     downgraded: work.choice.change === 'older',
     insecureSources,
+    checksWaitForApproval: work.gitops.checksWaitForApproval,
   })
   if (settings.dryRun)
     return {
@@ -251,7 +252,6 @@ function common(
   { contents, prediction }: CheckedImage,
   pinned: PinnedReference,
 ): Pick<CommandResult, 'outputs' | 'predictions' | 'exitCode'> {
-  const { source, proof, os, kernelRelease } = contents
   return {
     outputs: {
       ...outputsOf(work, outcome),
@@ -260,7 +260,7 @@ function common(
     },
     predictions: {
       schemaVersion: 1,
-      image: { source, digest: pinned.digest, proof, os, kernelRelease },
+      image: { ...imageFacts(contents), source: formatPinnedReference(pinned) },
       bootFiles: prediction.bootFiles,
       predictions: prediction.predictions,
     },

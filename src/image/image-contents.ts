@@ -29,3 +29,16 @@ export interface ImageContents {
   /** Refusals of interface §2: kernel, boot loaders, UKIs. */
   readonly problems: readonly ToolError[]
 }
+
+/** `image` of the documents of interface §2. */
+export interface ImageFacts {
+  readonly source: string
+  readonly digest: OciDigest
+  readonly proof: 'all-layers'
+  readonly os: OsRelease
+  readonly kernelRelease: string | null
+}
+
+export function imageFacts({ source, digest, proof, os, kernelRelease }: ImageContents): ImageFacts {
+  return { source, digest, proof, os, kernelRelease }
+}

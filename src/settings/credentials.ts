@@ -3,8 +3,12 @@
 export class Credentials {
   readonly #gitopsToken: string | undefined
 
-  constructor(secrets: { readonly gitopsToken?: string | undefined }) {
+  /** The token is the one that GitHub makes for each job: pull requests that it opens have their checks held back. */
+  readonly isJobToken: boolean
+
+  constructor(secrets: { readonly gitopsToken?: string | undefined; readonly jobToken?: string | undefined }) {
     this.#gitopsToken = secrets.gitopsToken
+    this.isJobToken = secrets.gitopsToken !== undefined && secrets.gitopsToken === secrets.jobToken
   }
 
   /** Token for the GitOps repository's API. */

@@ -167,7 +167,10 @@ function credentialsOf({ given, environment }: Secrets): Credentials {
     given.get('github-token'),
     environment.GITHUB_TOKEN,
   ]
+  const first = (tokens: readonly (string | undefined)[]) =>
+    tokens.map(token => token?.trim()).find(token => token !== undefined && token !== '')
   return new Credentials({
-    gitopsToken: candidates.map(token => token?.trim()).find(token => token !== undefined && token !== ''),
+    gitopsToken: first(candidates),
+    jobToken: first([given.get('github-token'), environment.GITHUB_TOKEN]),
   })
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { predictCommand, predictFiles } from '../../src/commands/predict.ts'
-import { replayCommand } from '../../src/commands/replay.ts'
+import { predictBootFiles, predictFiles } from '../../src/commands/predict.ts'
+import { replayLog } from '../../src/commands/replay.ts'
 import { readLocalFile } from '../../src/edge/files.ts'
 import { ToolError } from '../../src/errors.ts'
 import type { PredictedImage } from '../../src/predict/prediction.ts'
@@ -37,7 +37,7 @@ const longestLine = (text: string) => Math.max(...text.split('\n').map(line => l
 
 describe('predict', () => {
   it('gives the document of the interface', async () => {
-    const { document } = await predictCommand({ bootFiles: bootFiles(), secureBoot: undefined, banks: ['sha256'] })
+    const { document } = await predictBootFiles({ bootFiles: bootFiles(), secureBoot: undefined, banks: ['sha256'] })
     expect(Object.keys(document)).toEqual(['schemaVersion', 'image', 'bootFiles', 'predictions'])
     expect(document.schemaVersion).toBe(1)
     expect(document.image).toBeNull()
@@ -48,7 +48,7 @@ describe('predict', () => {
 
   it('prints a table of at most 80 columns with values, reasons and coverage', async () => {
     const banks = ['sha1', 'sha256', 'sha384', 'sha512'] as const
-    const { document, text } = await predictCommand({ bootFiles: bootFiles(), secureBoot: true, banks })
+    const { document, text } = await predictBootFiles({ bootFiles: bootFiles(), secureBoot: true, banks })
     expect(longestLine(text)).toBeLessThanOrEqual(80)
     const [prediction] = document.predictions
     for (const value of Object.values(prediction?.pcrs['4'] ?? {})) expect(text.replace(/\s+/g, '')).toContain(value)
@@ -76,13 +76,13 @@ describe('predict', () => {
 
   it('refuses a file that is not there, a directory, and a set that is no chain', async () => {
     const options = { secureBoot: undefined, banks: ['sha256'] as const }
-    expect(await codeOf(predictCommand({ ...options, bootFiles: [{ role: 'shim', path: at('none') }] }))).toBe(
+    expect(await codeOf(predictBootFiles({ ...options, bootFiles: [{ role: 'shim', path: at('none') }] }))).toBe(
       'FILE_NOT_FOUND',
     )
-    expect(await codeOf(predictCommand({ ...options, bootFiles: [{ role: 'shim', path: directory }] }))).toBe(
+    expect(await codeOf(predictBootFiles({ ...options, bootFiles: [{ role: 'shim', path: directory }] }))).toBe(
       'FILE_NOT_FOUND',
     )
-    expect(await codeOf(predictCommand({ ...options, bootFiles: bootFiles().slice(1, 2) }))).toBe('BOOT_CHAIN_UNKNOWN')
+    expect(await codeOf(predictBootFiles({ ...options, bootFiles: bootFiles().slice(1, 2) }))).toBe('BOOT_CHAIN_UNKNOWN')
   })
 })
 
@@ -91,7 +91,7 @@ describe('replay', () => {
 
   it('agrees with the recorded PCRs', async () => {
     const pcrs = join(boots, 'grub-sb/pcrs.json')
-    const { document, text, differs } = await replayCommand({ log, banks: ['sha256'], pcrs })
+    const { document, text, differs } = await replayLog({ log, banks: ['sha256'], pcrs })
     expect(differs).toBe(false)
     expect(text).toContain('replays to the values given')
     expect(longestLine(text)).toBeLessThanOrEqual(80)
@@ -101,7 +101,7 @@ describe('replay', () => {
 
   it('differs from the PCRs of another boot', async () => {
     const pcrs = join(boots, 'grub-nosb/pcrs.json')
-    const { document, text, differs } = await replayCommand({ log, banks: ['sha256'], pcrs })
+    const { document, text, differs } = await replayLog({ log, banks: ['sha256'], pcrs })
     expect(differs).toBe(true)
     // As recorded: the boots differ in firmware state, boot files measured, keys and GRUB's view, not in PCR 14.
     expect(document.problems.every(({ code }) => code === 'LOG_DIFFERS')).toBe(true)
@@ -113,8 +113,8 @@ describe('replay', () => {
 
   it('refuses what is no log', async () => {
     writeFileSync(at('text'), 'not an event log, only a text that is long enough')
-    expect(await codeOf(replayCommand({ log: at('text'), banks: ['sha256'] }))).toBe('EVENT_LOG_INVALID')
-    expect(await codeOf(replayCommand({ log, banks: ['sha256'], pcrs: at('text') }))).toBe('INPUT_INVALID')
+    expect(await codeOf(replayLog({ log: at('text'), banks: ['sha256'] }))).toBe('EVENT_LOG_INVALID')
+    expect(await codeOf(replayLog({ log, banks: ['sha256'], pcrs: at('text') }))).toBe('INPUT_INVALID')
   })
 })
 

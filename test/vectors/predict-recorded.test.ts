@@ -1,7 +1,7 @@
 // Prediction from the boot files alone against what was recorded: event lists first, then values.
 
 import { describe, expect, it } from 'vitest'
-import { predictCommand } from '../../src/commands/predict.ts'
+import { predictBootFiles } from '../../src/commands/predict.ts'
 import { type Bank, banks, formatDigests } from '../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../src/formats/bytes/hex.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
@@ -35,7 +35,7 @@ const chains = [
 function predict(kernel: string, secureBoot?: boolean) {
   const file = (role: 'shim' | 'grub' | 'kernel', name: string) => ({ role, path: shared.path('inputs', name) })
   const bootFiles = [file('shim', 'shimx64.efi'), file('grub', 'grubx64.efi'), file('kernel', kernel)]
-  return predictCommand({ bootFiles, secureBoot, banks })
+  return predictBootFiles({ bootFiles, secureBoot, banks })
 }
 
 function recorded(boot: string) {
