@@ -40,11 +40,15 @@ export function summarise(settings: Settings, change: RepositoryChange, record: 
 }
 
 function previousRecords(change: RepositoryChange, record: ImageRecord): ImageRecord[] {
-  const named = change.machineConfigs.map(({ from }) => from?.split('@').at(-1) ?? record.base?.image.split('@').at(-1))
-  const records = [...new Set(named)].flatMap(
-    digest => change.records.findLast(one => digestOf(one.record) === digest)?.record ?? [],
-  )
-  return records.filter(one => digestOf(one) !== digestOf(record))
+  const base = record.base?.image
+  const records = change.machineConfigs.flatMap(({ from }) => recordOf(change, from) ?? recordOf(change, base) ?? [])
+  return [...new Set(records)].filter(one => digestOf(one) !== digestOf(record))
+}
+
+/** By digest: the text may name another repository for the same image. */
+function recordOf(change: RepositoryChange, image: string | undefined): ImageRecord | undefined {
+  const digest = image?.split('@').at(-1)
+  return change.records.findLast(one => digestOf(one.record) === digest)?.record
 }
 
 /** Title of the pull request and subject of the commit. Only letters that cannot be markup are taken over. */

@@ -27,7 +27,7 @@ export interface RunFacts {
   /** http: repositories or registries that were really used. */
   readonly insecureSources: readonly string[]
   /** GitHub holds the checks of pull requests that GITHUB_TOKEN opened until somebody approves them. */
-  readonly checksWaitForApproval: boolean
+  readonly checksWaitForApproval?: boolean
 }
 
 /** Title, body, commit message and draft state. */

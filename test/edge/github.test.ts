@@ -1,9 +1,12 @@
 // The GitHub client against a double with real git behind it, judged by GitHub's own API description.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type GitHubRepository, githubApiUrl, openGitHub, type Proposal } from '../../src/edge/github.ts'
 import { ToolError } from '../../src/errors.ts'
 import { formatCommitMessage } from '../../src/propose/commit-message.ts'
@@ -29,14 +32,22 @@ const tokens = {
 } as const
 
 let directory: string
+let empty: BareRepository
+let plain: BareRepository
 let git: BareRepository
 let double: GitHubDouble
 
-beforeEach(async () => {
+beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'github-'))
-  git = BareRepository.create(join(directory, 'fleet.git'), start)
-  const empty = BareRepository.create(join(directory, 'empty.git'), {})
-  const plain = BareRepository.create(join(directory, 'plain.git'), start)
+  BareRepository.create(join(directory, 'start.git'), start)
+  empty = BareRepository.create(join(directory, 'empty.git'), {})
+  plain = new BareRepository(join(directory, 'plain.git'))
+  cpSync(join(directory, 'start.git'), plain.directory, { recursive: true })
+})
+
+beforeEach(async () => {
+  git = new BareRepository(join(directory, 'fleet.git'))
+  cpSync(join(directory, 'start.git'), git.directory, { recursive: true })
   double = await startGitHubDouble(
     [
       { owner: 'acme', name: 'fleet', git, defaultBranch: 'main' },
@@ -49,9 +60,11 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await double.stop()
-  rmSync(directory, { recursive: true, force: true })
+  rmSync(git.directory, { recursive: true, force: true })
   expect(double.violations).toEqual([])
 })
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const open = (token: string = 'bot', name = 'fleet') =>
   openGitHub({ token, repository: { owner: 'acme', name }, apiUrl: double.url, pace: 'none', retryDelay: 1 })
@@ -341,6 +354,17 @@ describe('faults', () => {
       code: 'GITHUB_ERROR',
       hint: expect.stringContaining('rate limit'),
     })
+  })
+
+  it('a server that never answers', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const apiUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const repository = { owner: 'acme', name: 'fleet' }
+    const opened = openGitHub({ token: 'bot', repository, apiUrl, pace: 'none', retryDelay: 1, timeout: 50 })
+    expect(await faultOf(opened)).toMatchObject({ code: 'GITHUB_ERROR' })
+    silent.close()
+    silent.closeAllConnections()
   })
 
   it('a server that is not there', async () => {

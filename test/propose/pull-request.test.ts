@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { changeKeyOf } from '../../src/propose/commit-message.ts'
+import { renderMachineConfig } from '../../src/propose/machine-config.ts'
 import { cell, code, fence } from '../../src/propose/markdown.ts'
 import { pullRequestText, type RunFacts } from '../../src/propose/pull-request.ts'
 import type { ImageRecord } from '../../src/propose/record-schema.ts'
@@ -127,6 +128,15 @@ describe('pullRequestText', () => {
       'Mixes were not computed',
     ])
       expect(quiet).toContain(text)
+  })
+
+  it('a MachineConfig that named a tag until now: compared with the base', () => {
+    const path = 'clusters/one/m.yaml'
+    const files = new Map([[path, renderMachineConfig('m', 'worker', 'registry.example.com/team/x:latest')]])
+    const change = proposeChange(makeSettings(), files, first, [makeBaseRecord()])
+    const { title, body } = pullRequestText(makeSettings(), change, first, run)
+    expect(title).toContain('Kernel 5.14.0-100.el9.x86_64 → ')
+    expect(body).toContain('until now `registry.example.com/team/x:latest`')
   })
 
   it('says that checks wait when GITHUB_TOKEN opened it', () => {

@@ -1,6 +1,7 @@
 // Octokit as this tool uses it: paced, patient with rate limits, silent, and with faults as ToolErrors. docs.github.com/rest.
 
 import { getOctokit } from '@actions/github'
+import { defaults } from '@actions/github/lib/utils'
 import { retry } from '@octokit/plugin-retry'
 import { throttling } from '@octokit/plugin-throttling'
 import { type ErrorCode, ToolError } from '../../errors.ts'
@@ -14,6 +15,8 @@ export interface GitHubOptions {
   readonly pace?: 'github' | 'none'
   /** First pause before a request is tried again, in ms; it grows with the square of the number of tries. */
   readonly retryDelay?: number
+  /** How long one try of a request may take, in ms. */
+  readonly timeout?: number
 }
 
 export type Octokit = ReturnType<typeof getOctokit>
@@ -51,6 +54,7 @@ export function openApi(options: GitHubOptions): Api {
     options.token,
     {
       baseUrl: options.apiUrl,
+      request: { ...defaults.request, fetch: fetchWithin(options.timeout ?? 60_000) },
       log: { debug: silent, info: silent, warn: silent, error: silent },
       throttle: { enabled: options.pace !== 'none', onRateLimit: wait, onSecondaryRateLimit: wait },
       retry: {
@@ -65,6 +69,12 @@ export function openApi(options: GitHubOptions): Api {
 }
 
 function silent(): void {}
+
+/** The toolkit's fetch, which knows the runner's proxy settings, with an end. */
+function fetchWithin(timeout: number): typeof fetch {
+  const proxied = (defaults.request?.fetch ?? fetch) as typeof fetch
+  return (url, init) => proxied(url, { ...init, signal: AbortSignal.timeout(timeout) })
+}
 
 /** What an answer means for one request. Codes that are not given are GITHUB_ERROR. */
 export interface Meaning {
