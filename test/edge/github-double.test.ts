@@ -74,8 +74,8 @@ describe('the GitHub double', () => {
     expect(checkAnswer(operation, 418, {})).toEqual(['git/get-ref: answer 418 is not described'])
   })
 
-  it('knows all fifteen operations, and asks for a token', async () => {
-    expect(operations).toHaveLength(15)
+  it('knows all sixteen operations, and asks for a token', async () => {
+    expect(operations).toHaveLength(16)
     expect(await send('GET', '/repos/acme/fleet', undefined, 'nobody')).toBe(401)
     expect(await send('GET', '/repos/acme/fleet')).toBe(200)
     expect(double.log.at(-1)).toEqual({ method: 'GET', path: '/repos/acme/fleet', operation: 'repos/get', status: 200 })

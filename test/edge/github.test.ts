@@ -253,6 +253,24 @@ describe('proposing', () => {
   }, 60_000)
 })
 
+describe('rights of the token', () => {
+  it.each([
+    ['bot', undefined],
+    ['app', undefined],
+    ['reader', 'contents: write'],
+    ['noPulls', 'pull-requests: write'],
+  ])('%s: missing is %s; nothing is left behind', async (token, missing) => {
+    const github = await open(token)
+    const base = await github.readBaseBranch(undefined)
+    const before = git.refs()
+    const fault = await faultOf(github.checkRights(base))
+    if (missing === undefined) expect(fault).toBeUndefined()
+    else expect(fault).toMatchObject({ code: 'TOKEN_DENIED', wanted: missing })
+    expect(git.refs()).toBe(before)
+    expect(double.pullRequests).toEqual([])
+  })
+})
+
 describe('faults', () => {
   const refsBefore = () => git.refs()
 

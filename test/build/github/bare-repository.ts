@@ -135,7 +135,7 @@ export class BareRepository {
     }
   }
 
-  private writeBlob(content: Exclude<TreeChange['content'], null>): string {
+  writeBlob(content: Exclude<TreeChange['content'], null>): string {
     if (typeof content === 'object' && 'sha' in content) return content.sha
     return this.git(['hash-object', '-w', '--stdin'], content).toString('utf8').trim()
   }

@@ -41,6 +41,7 @@ const routes: Readonly<Record<string, Route>> = {
   'git/create-commit': { area: 'contents', right: 'write', work: createCommit },
   'git/get-tree': { area: 'contents', right: 'read', work: getTree },
   'git/create-tree': { area: 'contents', right: 'write', work: createTree },
+  'git/create-blob': { area: 'contents', right: 'write', work: createBlob },
   'git/get-blob': { area: 'contents', right: 'read', work: getBlob },
   'repos/compare-commits-with-basehead': { area: 'contents', right: 'read', work: compare },
   'pulls/list': { area: 'pullRequests', right: 'read', work: listPullRequests },
@@ -200,6 +201,13 @@ function getBlob(place: Place): Answer {
     content: `${content.toString('base64').replace(/.{60}/g, '$&\n')}\n`,
     url: `${place.url}/blob`,
   })
+}
+
+/** An object that no tree names: nobody sees it. */
+function createBlob(place: Place): Answer {
+  const encoding = member(place, 'encoding') === 'base64' ? 'base64' : 'utf8'
+  const sha = place.repository.git.writeBlob(Buffer.from(member(place, 'content'), encoding))
+  return ok(place.request, 201, { sha, url: `${place.url}/blob` })
 }
 
 function compare(place: Place): Answer {

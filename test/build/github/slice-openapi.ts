@@ -13,6 +13,7 @@ const operations: Readonly<Record<string, readonly string[]>> = {
   '/repos/{owner}/{repo}/git/commits/{commit_sha}': ['get'],
   '/repos/{owner}/{repo}/git/trees': ['post'],
   '/repos/{owner}/{repo}/git/trees/{tree_sha}': ['get'],
+  '/repos/{owner}/{repo}/git/blobs': ['post'],
   '/repos/{owner}/{repo}/git/blobs/{file_sha}': ['get'],
   '/repos/{owner}/{repo}/compare/{basehead}': ['get'],
   '/repos/{owner}/{repo}/pulls': ['get', 'post'],
