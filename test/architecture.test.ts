@@ -1,61 +1,12 @@
-// Who may import whom, and who may touch the world. The table is design's; docs/architecture.md prints it.
+// Who may import whom, and who may touch the world. The table is .ci/rooms.ts; docs/architecture.md prints it.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { rooms } from '../.ci/rooms.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const source = join(root, 'src')
-
-interface Room {
-  /** Own rooms whose values may be imported. */
-  readonly values: readonly string[]
-  /** Own rooms whose types may be imported besides. */
-  readonly types: readonly string[]
-  readonly libraries: readonly string[] | 'any'
-}
-
-const storyOrder = ['settings', 'kernel', 'layering', 'image', 'predict', 'propose'] as const
-const formats = ['bytes', 'der', 'efi', 'oci', 'pe', 'rpm', 'shim', 'tcg'] as const
-const formatNeighbours: Readonly<Record<string, readonly string[]>> = {
-  tcg: ['efi'],
-  shim: ['efi', 'der'],
-  efi: ['der'],
-  pe: ['der'],
-}
-const everyFormat = formats.map(name => `formats/${name}`)
-const everyRoom = [...everyFormat, ...storyOrder, 'errors', 'edge', 'commands']
-
-const rooms: Readonly<Record<string, Room>> = {
-  errors: { values: [], types: [], libraries: [] },
-  'formats/bytes': { values: ['errors'], types: [], libraries: ['node:crypto'] },
-  ...Object.fromEntries(
-    formats
-      .filter(name => name !== 'bytes')
-      .map(name => [
-        `formats/${name}`,
-        {
-          values: ['errors', 'formats/bytes', ...(formatNeighbours[name] ?? []).map(other => `formats/${other}`)],
-          types: [],
-          libraries: ['node:crypto', '@noble/hashes', 'asn1js', 'saxes'],
-        },
-      ]),
-  ),
-  ...Object.fromEntries(
-    storyOrder.map((name, index) => [
-      name,
-      {
-        values: ['errors', ...everyFormat],
-        types: storyOrder.slice(0, index),
-        libraries: ['@noble/hashes', 'valibot', 'modern-tar', 'js-yaml', 'yaml'],
-      },
-    ]),
-  ),
-  edge: { values: ['errors', 'formats/oci'], types: everyRoom, libraries: 'any' },
-  commands: { values: everyRoom, types: [], libraries: [] },
-  'action.ts': { values: ['commands', 'settings', 'edge', 'errors'], types: [], libraries: ['@actions/core'] },
-  'cli.ts': { values: ['commands', 'settings', 'edge', 'errors'], types: [], libraries: ['@actions/core'] },
-}
 
 /** Words that reach outside the program; only edge and the two entries may use them. */
 const worldly =

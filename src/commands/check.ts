@@ -1,143 +1,67 @@
-// The document that `check` prints: is there a newer kernel, is there a newer base image.
+// `check`: asks registry, repositories and, where a token is given, the GitOps repository; writes nothing.
 
-import type { OciDigest } from '../formats/oci/digest.ts'
-import { compareEvr, type Evr, formatEvr } from '../formats/rpm/version.ts'
-import type { BaseKernel } from '../kernel/base-kernel.ts'
-import type { IncompleteKernel, KernelChoice, NoKernel } from '../kernel/choose-kernel.ts'
+import { environment, timeNow } from '../edge/surroundings.ts'
+import { inStep } from '../errors.ts'
+import { formatPinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
+import { type Evr, parseEvr } from '../formats/rpm/version.ts'
+import type { Lock } from '../propose/lock.ts'
+import type { ImageRecord } from '../propose/record-schema.ts'
+import { configMapPath, expiration } from '../propose/trustee-config-map.ts'
+import type { CheckSettings } from '../settings/settings.ts'
+import { findKernelFor, readBase } from './base-kernel.ts'
+import { checkDocument, checkText, type Held } from './check-document.ts'
+import type { Command } from './command.ts'
+import { type GitOpsTree, readGitOps, recordInUse } from './gitops.ts'
+import { registryOf } from './open-image.ts'
 
-/** What is known when `check` has asked everybody. */
-export interface CheckFacts {
-  readonly base: BaseKernel
-  /** From `findKernel`. */
-  readonly kernel: KernelChoice | NoKernel
-  /** Base image that the image in use was built on, by the lock or its record; null where there is none yet. */
-  readonly recordedBase: OciDigest | null
-  /** Kernel of the image in use, by its record; null where there is none yet: then the base's kernel counts. */
-  readonly recordedKernel: Evr | null
-  /** What `base-image` names now. */
-  readonly newestBase: OciDigest
-  readonly held: Held | null
-  /** Expiration of the reference values, in milliseconds since 1970; null where the target has none. */
-  readonly valuesExpire: number | null
-  /** Milliseconds since 1970. */
-  readonly now: number
-}
-
-/** A kernel or an image that a rollback took out of use. */
-export interface Held {
-  readonly kernel: Evr | null
-  readonly image: string | null
-  /** ISO 8601. */
-  readonly since: string
-  readonly reason: string
-}
-
-export interface CheckDocument {
-  readonly schemaVersion: 1
-  readonly updateAvailable: boolean
-  readonly kernel: {
-    /** EVR.arch of the image in use, or of the base. */
-    readonly current: string
-    /** EVR.arch; null when no kernel of the repositories can be taken. */
-    readonly newest: string | null
-    readonly packages: readonly CheckPackage[]
-    /** Kernels that are newer than `newest` but not whole in the repositories. */
-    readonly missing: readonly { readonly kernel: string; readonly packages: readonly string[] }[]
-  }
-  readonly base: { readonly current: OciDigest | null; readonly newest: OciDigest }
-  readonly held: { kernel: string | null; image: string | null; since: string; reason: string } | null
-  readonly expiring: readonly { readonly target: 'trustee'; readonly expiration: string; readonly daysLeft: number }[]
-}
-
-interface CheckPackage {
-  readonly name: string
-  /** null where the repository gives another checksum than SHA-256. */
-  readonly sha256: string | null
-  readonly location: string
-}
-
-const day = 24 * 60 * 60 * 1000
-/** Days before the expiration of reference values from which `check` speaks of it. */
-const expiringDays = 30
-
-/** Assembles the document of `check`; no fault: a kernel that cannot be taken is null. */
-export function checkDocument(facts: CheckFacts): CheckDocument {
-  const { base, kernel, held } = facts
-  const choice = 'problem' in kernel ? null : kernel
-  const packages = choice === null ? [] : [...choice.kernel.packages, ...choice.kernel.extraPackages]
-  const version = (evr: Evr) => `${formatEvr(evr)}.${base.arch}`
+export const checkCommand: Command<'check'> = async (settings, credentials, log) => {
+  const env = environment()
+  const known = settings.gitopsRepository !== undefined && credentials.gitopsToken !== undefined
+  if (!known) log.info('no GitOps repository or token given: compared with the base image, not with what is in use')
+  const gitops = known
+    ? await inStep('GitOps repository', () => readGitOps(settings, credentials, env))
+    : { records: [], lock: undefined, files: undefined }
+  const record = recordInUse(gitops, settings.pools)
+  const base = await readBase(settings, await registryOf(env, settings.allowInsecure))
+  const kernel = await findKernelFor(base.kernel, settings)
+  const document = checkDocument({
+    base: base.kernel,
+    kernel,
+    recordedBase: record === undefined || record.base === null ? null : parsePinnedReference(record.base.image).digest,
+    recordedKernel: kernelOf(record),
+    newestBase: base.pinned.digest,
+    held: heldOf(gitops.lock),
+    valuesExpire: expiryOf(gitops, settings),
+    now: Date.parse(timeNow()),
+  })
+  const problem = 'problem' in kernel ? kernel.problem.message : null
   return {
-    schemaVersion: 1,
-    updateAvailable: (choice !== null && isNewKernel(choice, facts)) || isNewBase(facts),
-    kernel: {
-      current: version(facts.recordedKernel ?? base.evr),
-      newest: choice === null ? null : version(choice.kernel.evr),
-      packages: packages.map(({ name, checksum, checksumType, location }) => ({
-        name,
-        sha256: checksumType === 'sha256' ? checksum : null,
-        location,
-      })),
-      missing: kernel.incomplete.map(({ evr, missing }: IncompleteKernel) => ({
-        kernel: version(evr),
-        packages: missing,
-      })),
+    outputs: {
+      'update-available': String(document.updateAvailable),
+      'base-image': formatPinnedReference(base.pinned),
+      ...(document.kernel.newest === null ? {} : { 'kernel-version': document.kernel.newest }),
     },
-    base: { current: facts.recordedBase, newest: facts.newestBase },
-    held: held === null ? null : { ...held, kernel: held.kernel === null ? null : version(held.kernel) },
-    expiring: expiring(facts),
+    document,
+    text: checkText(document, problem).trimEnd(),
+    exitCode: 0,
   }
 }
 
-/** A downgrade that was asked for counts until it is done; anything else has to be newer than what is in use. */
-function isNewKernel({ kernel, change, update }: KernelChoice, { base, recordedKernel, held }: CheckFacts): boolean {
-  if (!update) return false
-  const order = compareEvr(kernel.evr, recordedKernel ?? base.evr)
-  if (change === 'older') return order !== 0
-  return order > 0 && (held === null || held.kernel === null || compareEvr(kernel.evr, held.kernel) > 0)
+function kernelOf(record: ImageRecord | undefined): Evr | null {
+  return record?.kernel.packages.find(({ name }) => name === 'kernel-core') ?? null
 }
 
-function isNewBase({ recordedBase, newestBase }: CheckFacts): boolean {
-  return recordedBase !== null && recordedBase !== newestBase
+function heldOf(lock: Lock | undefined): Held | null {
+  if (lock?.held === undefined) return null
+  const { kernel, image, since, reason } = lock.held
+  return { kernel: kernel === undefined ? null : parseEvr(kernel), image: image ?? null, since, reason }
 }
 
-function expiring({ valuesExpire, now }: CheckFacts): CheckDocument['expiring'] {
-  if (valuesExpire === null) return []
-  const daysLeft = Math.floor((valuesExpire - now) / day)
-  if (daysLeft > expiringDays) return []
-  return [{ target: 'trustee', expiration: new Date(valuesExpire).toISOString(), daysLeft }]
-}
-
-/** The document as sentences for people. `problem` is the message of why no kernel can be taken. */
-export function checkText(document: CheckDocument, problem: string | null): string {
-  const { kernel, base, held } = document
-  const lines = [
-    document.updateAvailable ? 'An update is available.' : 'There is nothing to update.',
-    kernelLine(document, problem),
-    ...kernel.missing.map(
-      ({ kernel: name, packages }) => `Kernel ${name} is not whole yet: ${packages.join(', ')} missing.`,
-    ),
-    baseLine(base),
-    ...(held === null
-      ? []
-      : [`Held since ${held.since}: ${held.kernel ?? held.image ?? 'everything'} (${held.reason}).`]),
-    ...document.expiring.map(({ expiration, daysLeft }) =>
-      daysLeft < 0
-        ? `The reference values expired on ${expiration}.`
-        : `The reference values expire on ${expiration}, in ${daysLeft} days.`,
-    ),
-  ]
-  return `${lines.join('\n')}\n`
-}
-
-function kernelLine({ kernel }: CheckDocument, problem: string | null): string {
-  if (kernel.newest === null)
-    return `Kernel: ${kernel.current} in use; none can be taken${problem === null ? '' : `: ${problem}`}.`
-  return kernel.newest === kernel.current
-    ? `Kernel: ${kernel.current} in use, the repositories have no newer one.`
-    : `Kernel: ${kernel.current} in use, ${kernel.newest} in the repositories.`
-}
-
-function baseLine({ current, newest }: CheckDocument['base']): string {
-  if (current === null) return `Base image: ${newest}; no image was proposed yet.`
-  return current === newest ? `Base image: ${newest}, unchanged.` : `Base image: ${current} in use, now ${newest}.`
+/** Only values for Trustee expire, and those stand in the ConfigMap. */
+function expiryOf(
+  { lock, files }: { readonly lock: Lock | undefined; readonly files: GitOpsTree['files'] | undefined },
+  { directory, valueLifetime }: CheckSettings,
+): number | null {
+  if (lock === undefined || files?.has(configMapPath(directory)) !== true) return null
+  return Date.parse(expiration(lock.valuesFrom, valueLifetime))
 }

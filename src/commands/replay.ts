@@ -6,8 +6,15 @@ import { parseEventLog } from '../formats/tcg/event-log.ts'
 import { comparePcrs, parsePcrs } from '../predict/compare-pcrs.ts'
 import { type ReplayDocument, replayDocument } from '../predict/replay.ts'
 import { replayTable } from '../predict/replay-table.ts'
+import type { Command } from './command.ts'
 
-export interface ReplayOptions {
+/** Throws as `replayLog`. Exit code 3 when --pcrs was given and a value differs. */
+export const replayCommand: Command<'replay'> = async ({ log, banks, pcrs }) => {
+  const replayed = await replayLog({ log, banks, ...(pcrs === undefined ? {} : { pcrs }) })
+  return { outputs: {}, document: replayed.document, text: replayed.text, exitCode: replayed.differs ? 3 : 0 }
+}
+
+export interface LogToReplay {
   readonly log: string
   readonly banks: readonly Bank[]
   /** A file `{bank: {index: hex}}` to compare with. */
@@ -22,7 +29,7 @@ export interface ReplayResult {
 }
 
 /** Throws FILE_NOT_FOUND, CEILING_REACHED, EVENT_LOG_INVALID and, for --pcrs, INPUT_INVALID. */
-export async function replayCommand(options: ReplayOptions): Promise<ReplayResult> {
+export async function replayLog(options: LogToReplay): Promise<ReplayResult> {
   const { log: path, banks, pcrs } = options
   const log = parseEventLog(await readLocalFile(path, fileCeilings.eventLog), path)
   const seen = pcrs === undefined ? undefined : parsePcrs(await readLocalText(pcrs), pcrs)

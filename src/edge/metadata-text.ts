@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
-import { XzReadableStream } from 'xz-decompress'
+import xz from 'xz-decompress'
 import { ToolError } from '../errors.ts'
 
 const magics = [
@@ -59,7 +59,7 @@ async function* decompressed(path: string, compression: Compression, source: str
 
 function decompressor(file: Readable, compression: Compression): AsyncIterable<Uint8Array> {
   if (compression === 'none') return file
-  if (compression === 'xz') return new XzReadableStream(Readable.toWeb(file) as ReadableStream<Uint8Array>)
+  if (compression === 'xz') return new xz.XzReadableStream(Readable.toWeb(file) as ReadableStream<Uint8Array>)
   const stream = compression === 'gzip' ? createGunzip() : createZstdDecompress()
   file.on('error', error => stream.destroy(error))
   return file.pipe(stream)

@@ -12,8 +12,8 @@ import type { RepositoryRequest, RepositoryRequests } from './registry-requests.
 import { collect, sha256Digest } from './verified-stream.ts'
 
 export interface PushOptions {
-  /** Put on the manifest at the very end. */
-  readonly tag: string
+  /** Put on the manifest at the very end; without one nothing is tagged. */
+  readonly tag?: string
   /** A repository of the same registry that may hold the blobs already, as the base image's does. */
   readonly mountFrom?: string
 }
@@ -56,8 +56,9 @@ export async function pushImage(
   const readBack = present ? image.manifestBytes : await push.readManifest(image.digest)
   if (!same(readBack, image.manifestBytes))
     throw push.mismatch(image.digest, readBack === undefined ? 'no manifest' : sha256Digest(readBack))
-  const tagged = same(await push.readManifest(options.tag), image.manifestBytes)
-  if (!tagged) await push.putManifest(options.tag, image)
+  const { tag } = options
+  const tagged = tag === undefined || same(await push.readManifest(tag), image.manifestBytes)
+  if (!tagged) await push.putManifest(tag, image)
   return { digest: image.digest, uploaded, unchanged: uploaded.length === 0 && present && tagged }
 }
 

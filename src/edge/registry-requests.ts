@@ -23,6 +23,7 @@ export class RepositoryRequests {
   readonly limits: HttpLimits
   readonly #authorized: AuthorizedRequests
   #base: Promise<URL> | undefined
+  #plain = false
 
   constructor(registry: string, credentials: RegistryCredentials, limits: HttpLimits) {
     this.registry = registry
@@ -37,6 +38,11 @@ export class RepositoryRequests {
       return await this.#authorized.send(repository, actions, { ...request, url })
     // an upload may go to another origin, which gets no credentials of ours
     return await sendRequest({ ...request, url }, this.limits)
+  }
+
+  /** Whether plain http is what this registry was asked by. */
+  get plain(): boolean {
+    return this.#plain
   }
 
   /** https, or http where that is allowed and nothing else answers. */
@@ -65,6 +71,7 @@ export class RepositoryRequests {
   async #probed(base: URL): Promise<URL> {
     const answer = await sendRequest({ method: 'GET', url: new URL('/v2/', base) }, this.limits)
     await answer.drop()
+    this.#plain = base.protocol === 'http:'
     return base
   }
 

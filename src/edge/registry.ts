@@ -26,6 +26,8 @@ export interface RegistryClient {
   openImage(reference: ImageReference, architecture: string): Promise<ImageSource>
   /** Pushes an image, tag last; see registry-push.ts. */
   pushImage(image: ImageSource, target: PushTarget, options: PushOptions): Promise<PushResult>
+  /** Registries that were really asked by plain http, sorted. */
+  insecureHosts(): readonly string[]
 }
 
 export interface PushTarget {
@@ -51,6 +53,11 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
     },
     openImage: (reference, architecture) => openImage(host(reference.registry), reference, architecture),
     pushImage: (image, target, push) => pushImage(host(target.registry), image, target, push),
+    insecureHosts: () =>
+      [...hosts.values()]
+        .filter(one => one.plain)
+        .map(({ registry }) => registry)
+        .sort(),
   }
 }
 

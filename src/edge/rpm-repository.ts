@@ -143,11 +143,11 @@ export async function downloadPackages(
   directory: string,
   options: DownloadOptions,
 ): Promise<DownloadedPackage[]> {
-  const named = packages.map(one => ({ package: one, path: join(directory, fileName(one.location)) }))
+  const named = packages.map(one => ({ package: one, path: join(directory, packageFileName(one.location)) }))
   const twice = named.find((one, index) => named.findIndex(other => other.path === one.path) !== index)
   if (twice !== undefined)
     throw new ToolError('REPOSITORY_INVALID', 'two packages have the same file name', {
-      found: fileName(twice.package.location),
+      found: packageFileName(twice.package.location),
       where: { source: twice.package.location },
     })
   const waiting = [...named]
@@ -172,7 +172,7 @@ export async function readPackage(path: string): Promise<Uint8Array> {
 }
 
 /** The last part of the URL, with the three characters of RPM names decoded that URLs may escape. */
-function fileName(location: string): string {
+export function packageFileName(location: string): string {
   const last = URL.parse(location)?.pathname.split('/').at(-1) ?? ''
   const name = last.replaceAll(/%(?:2B|5E|7E)/gi, decodeURIComponent)
   if (/^[A-Za-z0-9_][A-Za-z0-9._+~^-]{0,200}\.rpm$/.test(name)) return name

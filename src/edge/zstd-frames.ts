@@ -12,15 +12,20 @@ interface Step {
   readonly need: number
 }
 
-/** Gives the same bytes in pieces that never reach over the end of a frame. Throws LAYER_INVALID where the frames are wrong or cut. */
+/**
+ * Gives the same bytes in pieces that never reach over the end of a frame. Throws LAYER_INVALID where the frames are wrong or cut. With `zerosMayFollow`
+ * the stream ends before a zero byte behind a frame.
+ */
 export async function* splitFrames(
   bytes: AsyncIterable<Uint8Array>,
   source: string,
+  options: { readonly zerosMayFollow?: boolean } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const borders = new FrameBorders(source)
   for await (const chunk of bytes) {
     let start = 0
     while (start < chunk.length) {
+      if (options.zerosMayFollow && borders.between && chunk[start] === 0) return
       const end = borders.advance(chunk, start)
       yield chunk.subarray(start, end)
       start = end
@@ -40,6 +45,11 @@ class FrameBorders {
 
   constructor(source: string) {
     this.#source = source
+  }
+
+  /** At the start, or behind a whole frame. */
+  get between(): boolean {
+    return this.#step.field === 'magic' && this.#seen === 0
   }
 
   /** Walks from `start` to the end of the chunk, or of the frame if that comes first. */
@@ -63,7 +73,7 @@ class FrameBorders {
   }
 
   end(): void {
-    if (this.#step.field !== 'magic' || this.#seen > 0) throw this.#fault('a frame that ends too early')
+    if (!this.between) throw this.#fault('a frame that ends too early')
   }
 
   /** True at the end of a frame. */

@@ -141,6 +141,15 @@ export class ImageTree {
     return kind === 'symlink' || kind === 'link' ? undefined : kind
   }
 
+  /** Whether anything has this name; the last link is not followed. */
+  isThere(path: string): boolean {
+    const slash = path.lastIndexOf('/')
+    const parent = this.#resolve(path.slice(0, Math.max(0, slash))).path
+    const named = parent === '' ? path.slice(slash + 1) : `${parent}/${path.slice(slash + 1)}`
+    if (!this.#places.knows(named)) throw new MoreWanted({ place: named })
+    return this.#find(named) !== undefined
+  }
+
   /** Names in a directory, sorted; none where there is no directory. */
   list(path: string): string[] {
     const found = this.#resolve(path)

@@ -5,7 +5,7 @@ import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { ancestorsOf, type KnownPlaces, nameOf, normalizePath, parentOf } from './layer-path.ts'
 import { isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
-import { tarEntries } from './tar-entries.ts'
+import { layerFault, tarEntries } from './tar-entries.ts'
 
 export type LayerNode =
   | { readonly kind: 'directory' }
@@ -99,7 +99,9 @@ class LayerScan {
         throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)
     }
     // a body that was read to its end is closed; cancelling it again does no harm
-    await entry.body.cancel()
+    await entry.body.cancel().catch(cause => {
+      throw layerFault(cause, this.#source)
+    })
   }
 
   finished(): ScannedLayer {
@@ -186,7 +188,7 @@ class LayerScan {
     if (kept) this.#limit(size, entry.header.name)
     let bytes: Uint8Array | undefined = kept ? new Uint8Array(size) : undefined
     let filled = 0
-    for await (const chunk of entry.body) {
+    for await (const chunk of this.#pieces(entry)) {
       if (bytes === undefined) {
         // an object shows by its first piece what it may be
         if (!mayBecomeBootFile(chunk, size)) break
@@ -204,6 +206,14 @@ class LayerScan {
         where: { source: this.#source, path: entry.header.name },
       })
     return bytes
+  }
+
+  async *#pieces(entry: ParsedTarEntry): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const chunk of entry.body) yield chunk
+    } catch (cause) {
+      throw layerFault(cause, this.#source)
+    }
   }
 
   #limit(size: number, path: string): void {

@@ -7,7 +7,8 @@ export const modulesDirectory = 'usr/lib/modules'
 export const efiDirectory = 'usr/lib/efi'
 /** bootupd before that. */
 export const bootupdDirectory = 'usr/lib/bootupd/updates/EFI'
-export const osReleasePaths = ['usr/lib/os-release', 'etc/os-release'] as const
+/** os-release(5): the first that is there. */
+export const osReleasePaths = ['etc/os-release', 'usr/lib/os-release'] as const
 export const rpmDatabasePaths = ['usr/share/rpm/rpmdb.sqlite', 'usr/lib/sysimage/rpm/rpmdb.sqlite'] as const
 /** Programs whose presence a check or the build asks for. */
 export const programPaths = [

@@ -29,11 +29,16 @@ export async function* tarEntries(
       yield entry
     }
   } catch (cause) {
-    if (cause instanceof ToolError) throw cause
-    throw new ToolError('LAYER_INVALID', 'a layer is not a readable tar archive', {
-      found: cause instanceof Error ? cause.message : 'an error',
-      where: { source },
-      cause,
-    })
+    throw layerFault(cause, source)
   }
+}
+
+/** What modern-tar throws, from entries and from their bodies, as a ToolError. */
+export function layerFault(cause: unknown, source: string): ToolError {
+  if (cause instanceof ToolError) return cause
+  return new ToolError('LAYER_INVALID', 'a layer is not a readable tar archive', {
+    found: cause instanceof Error ? cause.message : 'an error',
+    where: { source },
+    cause,
+  })
 }

@@ -78,6 +78,7 @@ class TarHeaders {
       this.#zeroBlocks += 1
       return
     }
+    if (this.#zeroBlocks > 0 || !hasChecksum(header)) throw this.#fault('LAYER_INVALID', 'a block that is no header')
     const type = String.fromCharCode(header[156] ?? 0)
     if (!withContents.has(type) && !withoutContents.has(type))
       throw new ToolError('LAYER_UNSUPPORTED', 'a layer has an entry of a type that is not supported', {
@@ -144,6 +145,13 @@ class TarHeaders {
       where: { source: this.#source },
     })
   }
+}
+
+/** The sum of all bytes, the field itself counted as spaces. */
+function hasChecksum(header: Uint8Array): boolean {
+  let sum = 8 * 0x20
+  for (let index = 0; index < block; index += 1) if (index < 148 || index >= 156) sum += header[index] ?? 0
+  return Number.parseInt((decode(header.subarray(148, 156)).split('\0')[0] ?? '').trim(), 8) === sum
 }
 
 /** Key and value of `length key=value\n` records; a key of undefined where they are broken. */

@@ -17,11 +17,15 @@ import {
 const spcIndirectData = '1.3.6.1.4.1.311.2.1.4'
 const sha256Algorithm = () => sequence(objectIdentifier('2.16.840.1.101.3.4.2.1'), derNull())
 
-/**
- * The file with one more signature at its end. An unsigned file is padded with zero bytes to a multiple of 8 first, as signers do.
- * `digest` replaces the true digest, for tests of a wrong one.
- */
-export function signPe(file: Uint8Array, signer: SigningKey, digest?: Uint8Array): Uint8Array {
+export interface SignOptions {
+  /** Replaces the true digest, for tests of a wrong one. */
+  readonly digest?: Uint8Array
+  /** Certificates to put before that of the signer. */
+  readonly otherCertificates?: readonly Uint8Array[]
+}
+
+/** The file with one more signature at its end. An unsigned file is padded with zero bytes to a multiple of 8 first, as signers do. */
+export function signPe(file: Uint8Array, signer: SigningKey, options: SignOptions = {}): Uint8Array {
   const { checksumAt, entryAt } = fields(file)
   const before = new DataView(file.buffer, file.byteOffset, file.byteLength)
   const oldTable = before.getUint32(entryAt, true)
@@ -30,7 +34,7 @@ export function signPe(file: Uint8Array, signer: SigningKey, digest?: Uint8Array
   const hash = createHash('sha256')
   hash.update(unsigned.subarray(0, checksumAt)).update(unsigned.subarray(checksumAt + 4, entryAt))
   hash.update(unsigned.subarray(entryAt + 8))
-  const signature = signedData(digest ?? hash.digest(), signer)
+  const signature = signedData(options.digest ?? hash.digest(), signer, options.otherCertificates ?? [])
   const header = Buffer.alloc(8)
   header.writeUInt32LE(8 + signature.length)
   header.writeUInt16LE(0x0200, 4)
@@ -50,7 +54,7 @@ function fields(file: Uint8Array): { checksumAt: number; entryAt: number } {
   return { checksumAt: optionalAt + 64, entryAt: optionalAt + (wide ? 112 : 96) + 4 * 8 }
 }
 
-function signedData(digest: Uint8Array, signer: SigningKey): Uint8Array {
+function signedData(digest: Uint8Array, signer: SigningKey, others: readonly Uint8Array[]): Uint8Array {
   const file = context(0, context(2, der(0x80, Buffer.from('<<<Obsolete>>>', 'utf16le').swap16())))
   const imageData = sequence(bitString(new Uint8Array(0)), file)
   const content = sequence(
@@ -74,7 +78,7 @@ function signedData(digest: Uint8Array, signer: SigningKey): Uint8Array {
     unsignedInteger(Uint8Array.of(1)),
     setOf(sha256Algorithm()),
     sequence(objectIdentifier(spcIndirectData), context(0, content)),
-    context(0, signer.certificate),
+    context(0, ...others, signer.certificate),
     setOf(signerInfo),
   )
   return sequence(objectIdentifier('1.2.840.113549.1.7.2'), context(0, signedData))

@@ -34,8 +34,8 @@ export function unsignedInteger(bytes: Uint8Array): Uint8Array {
 
 export function objectIdentifier(dotted: string): Uint8Array {
   const [first = 0, second = 0, ...others] = dotted.split('.').map(Number)
-  const bytes = [first * 40 + second]
-  for (const arc of others) {
+  const bytes: number[] = []
+  for (const arc of [first * 40 + second, ...others]) {
     const digits = [arc % 128]
     for (let rest = Math.floor(arc / 128); rest > 0; rest = Math.floor(rest / 128)) digits.unshift((rest % 128) + 128)
     bytes.push(...digits)

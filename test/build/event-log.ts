@@ -9,6 +9,8 @@ export interface EventToLog {
   readonly data: Uint8Array
   /** The digests; those of `data` when left out. */
   readonly digests?: Readonly<Partial<Record<Bank, Uint8Array>>>
+  /** Banks that this event has digests for; those of the log when left out. */
+  readonly banks?: readonly Bank[]
 }
 
 const algorithmIds: Readonly<Record<Bank, number>> = { sha1: 4, sha256: 11, sha384: 12, sha512: 13 }
@@ -28,12 +30,12 @@ export function makeEventLog(banks: readonly Bank[], events: readonly EventToLog
     ...algorithms,
     Uint8Array.of(0),
   )
-  const records = events.map(({ pcr, type, data, digests }) =>
+  const records = events.map(({ pcr, type, data, digests, banks: own = banks }) =>
     join(
       u32(pcr),
       u32(type),
-      u32(banks.length),
-      ...banks.map(bank => join(u16(algorithmIds[bank]), digests?.[bank] ?? digestIn(bank, data))),
+      u32(own.length),
+      ...own.map(bank => join(u16(algorithmIds[bank]), digests?.[bank] ?? digestIn(bank, data))),
       u32(data.length),
       data,
     ),

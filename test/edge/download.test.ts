@@ -12,7 +12,7 @@ const hex = createHash('sha256').update(content).digest('hex')
 const right: Expected = { maxSize: 1_000_000, size: content.length, checksum: { type: 'sha256', hex } }
 const options: DownloadOptions = { allowInsecure: true, timing: { stall: 300, total: 3000, pauses: [1, 1] } }
 
-/** Downloads `file` from a server that does `wrong` on the attempts named; tells what it was asked. */
+/** Downloads `file` from a server that does `wrong` on the attempts named; says whether it came whole, or the error. */
 async function download(
   wrong: (attempt: number, path: string) => Misbehaviour | undefined,
   expected = right,
@@ -21,7 +21,7 @@ async function download(
   await using server = await serveFiles(new Map([['file', content]]), (path, attempt) => wrong(attempt, path))
   const path = join(directory, 'file')
   const outcome = await downloadFile(`${server.url}/file`, path, expected, rest).then(
-    () => new Uint8Array(readFileSync(path)),
+    () => readFileSync(path).equals(content),
     (error: unknown) => error,
   )
   return { outcome, requests: [...server.requests], left: readdirSync(directory) }
@@ -33,7 +33,7 @@ const fault = (code: string, found?: RegExp) =>
 describe('downloadFile', () => {
   it('writes the file, and nothing beside it', async () => {
     const { outcome, left } = await download(() => undefined)
-    expect(outcome).toEqual(content)
+    expect(outcome).toBe(true)
     expect(left).toEqual(['file'])
   })
 
@@ -47,7 +47,7 @@ describe('downloadFile', () => {
     ['one that never starts', { stallAfter: 0 }],
   ])('tries again after %s', async (_, wrong) => {
     const { outcome, requests } = await download(attempt => (attempt < 3 ? wrong : undefined))
-    expect(outcome).toEqual(content)
+    expect(outcome).toBe(true)
     expect(requests).toHaveLength(3)
   })
 })
@@ -115,7 +115,7 @@ describe('downloadBytes', () => {
     await using server = await serveFiles(new Map([['real', content]]), path =>
       path === 'file' ? { status: 301, headers: { location: '/real' } } : { headers: { 'content-encoding': 'gzip' } },
     )
-    expect(await downloadBytes(`${server.url}/file`, right, options)).toEqual(content)
+    expect(Buffer.from(await downloadBytes(`${server.url}/file`, right, options)).equals(content)).toBe(true)
     expect(server.requests).toEqual(['file', 'real'])
   })
 })

@@ -1,6 +1,5 @@
 // The payload of an RPM: a cpio archive in "new ASCII" form (newc, magic 070701), all numbers as 8 hex digits. cpio(5).
 
-import { ToolError } from '../../errors.ts'
 import { ByteCursor } from '../bytes/cursor.ts'
 
 export interface CpioEntry {
@@ -35,7 +34,7 @@ export function* readCpio(bytes: Uint8Array, source: string): Generator<CpioEntr
 }
 
 function readEntry(at: ByteCursor): CpioEntry {
-  const magic = text(at.take('c_magic', 6))
+  const magic = text(at, 'c_magic', 6)
   if (magic !== '070701') throw at.error('c_magic', JSON.stringify(magic), '070701')
   const ino = hex8(at, 'c_ino')
   const mode = hex8(at, 'c_mode')
@@ -47,9 +46,9 @@ function readEntry(at: ByteCursor): CpioEntry {
   const nameSize = hex8(at, 'c_namesize')
   if (nameSize < 2 || nameSize > maxPath) throw at.error('c_namesize', `${nameSize}`, `2 to ${maxPath}`)
   at.skip('c_check', 8)
-  const name = at.take('name', nameSize)
-  if (name.indexOf(0) !== nameSize - 1) throw at.error('name', 'no single NUL at its end', 'a NUL at its end')
-  const path = text(name.subarray(0, -1))
+  const name = text(at, 'name', nameSize)
+  if (name.indexOf('\0') !== name.length - 1) throw at.error('name', 'no single NUL at its end', 'a NUL at its end')
+  const path = name.slice(0, -1)
   pad(at)
   const content = at.take(`content of ${path}`, size)
   if (path !== trailer) pad(at)
@@ -57,7 +56,7 @@ function readEntry(at: ByteCursor): CpioEntry {
 }
 
 function hex8(at: ByteCursor, name: string): number {
-  const digits = text(at.take(name, 8))
+  const digits = text(at, name, 8)
   if (!/^[0-9a-fA-F]{8}$/.test(digits)) throw at.error(name, JSON.stringify(digits), '8 hex digits')
   return Number.parseInt(digits, 16)
 }
@@ -69,10 +68,11 @@ function pad(at: ByteCursor): void {
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-function text(bytes: Uint8Array): string {
+function text(at: ByteCursor, name: string, length: number): string {
+  const bytes = at.take(name, length)
   try {
     return decoder.decode(bytes)
   } catch {
-    throw new ToolError('RPM_INVALID', 'a name in the payload is not UTF-8', { where: { path: 'payload' } })
+    throw at.error(name, 'bytes that are not UTF-8', 'UTF-8')
   }
 }

@@ -57,11 +57,12 @@ export async function* readPrimary(
       wants: new Set(texts.keys()),
       open(path, attributes) {
         if (path === 'metadata') sawRoot = true
-        if (path === root) current = attributes.type === 'rpm' ? { texts: new Map(), attributes: new Map() } : undefined
+        if (path === root)
+          current = attributes().type === 'rpm' ? { texts: new Map(), attributes: new Map() } : undefined
         const field = attributed.get(path)
         if (current === undefined || field === undefined) return
         if (current.attributes.has(field)) throw xml.error(`two of ${field}`, 'one of each')
-        current.attributes.set(field, attributes)
+        current.attributes.set(field, attributes())
       },
       close(path, text) {
         const field = texts.get(path)

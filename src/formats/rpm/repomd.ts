@@ -32,7 +32,7 @@ interface Found {
 export function parseRepomd(text: string, source: string): PrimaryReference {
   let isPrimary = false
   let sawRoot = false
-  let types: Record<string, string> = {}
+  let types: Readonly<Record<string, string>> = {}
   const found: Found[] = []
   const xml = new MetadataXml(
     {
@@ -40,15 +40,15 @@ export function parseRepomd(text: string, source: string): PrimaryReference {
       open(path, attributes) {
         if (path === 'repomd') sawRoot = true
         if (path === root) {
-          isPrimary = attributes.type === 'primary'
+          isPrimary = attributes().type === 'primary'
           if (isPrimary) found.push({ texts: new Map(), location: undefined })
         }
         if (!isPrimary) return
-        types = { ...attributes }
+        types = attributes()
         const primary = found.at(-1)
         if (path === `${root}/location` && primary !== undefined) {
           if (primary.location !== undefined) throw xml.error('two locations', 'one location')
-          primary.location = attributes
+          primary.location = attributes()
         }
       },
       close(path, value) {

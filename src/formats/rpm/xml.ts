@@ -7,13 +7,13 @@ const maxDepth = 32
 /** Characters between two tags, and inside one tag. A package description is far below. */
 const maxRun = 1024 * 1024
 /** Characters of an element or attribute that a reader asks for. */
-export const maxText = 4096
+const maxText = 4096
 /** Pieces in which text goes to the parser, so that the bound on a run holds. */
 const pieceLength = 64 * 1024
 
 export interface ElementReader {
-  /** `path` is local names from the root, joined by `/`; attributes by the name as written. */
-  open(path: string, attributes: Readonly<Record<string, string>>): void
+  /** `path` is local names from the root, joined by `/`; attributes by the name as written, made only when asked for. */
+  open(path: string, attributes: () => Readonly<Record<string, string>>): void
   /** `text` is the element's own text, trimmed; '' for paths that `wants` does not name. */
   close(path: string, text: string): void
   readonly wants: ReadonlySet<string>
@@ -38,7 +38,7 @@ export class MetadataXml {
       if (this.#stack.length >= maxDepth) throw this.error(`elements deeper than ${maxDepth}`, `at most ${maxDepth}`)
       const path = parent === undefined ? tag.local : `${parent.path}/${tag.local}`
       this.#stack.push({ path, text: '' })
-      reader.open(path, Object.fromEntries(Object.values(tag.attributes).map(({ name, value }) => [name, value])))
+      reader.open(path, () => Object.fromEntries(Object.values(tag.attributes).map(({ name, value }) => [name, value])))
     })
     const append = (text: string) => {
       this.#run = 0

@@ -33,12 +33,17 @@ describe('Authenticode signatures', () => {
     expect(signerSubjects(check(signPe(makePe({ sections }, first), second)))).toEqual(['CN=First', 'CN=Second'])
   })
 
+  it('names the signer first, wherever its certificate stands', () => {
+    const signed = signPe(makePe({ sections }), first, { otherCertificates: [second.certificate] })
+    expect(signerSubjects(check(signed))).toEqual(['CN=First', 'CN=Second'])
+  })
+
   it('an unsigned file has none', () => {
     expect(check(makePe({ sections }))).toEqual([])
   })
 
   it('refuses a signature of other contents', () => {
-    const forged = signPe(makePe({ sections }), first, new Uint8Array(32).fill(7))
+    const forged = signPe(makePe({ sections }), first, { digest: new Uint8Array(32).fill(7) })
     const fault = faultOf(() => check(forged))
     expect(fault.code).toBe('SIGNATURE_DIGEST_MISMATCH')
     expect(fault.wanted).toContain('07'.repeat(32))
@@ -55,13 +60,13 @@ describe('Authenticode signatures', () => {
     const [entry] = parsePe(bytes, 'grub').signatures
     const { offset = 0, data = new Uint8Array(0) } = entry ?? {}
     const seen = new Set<string>()
-    for (const flip of flips(data, data.length)) {
+    for (const flip of flips(data, 500)) {
       const changed = new Uint8Array(bytes)
       changed.set(flip.bytes, offset + 8)
       seen.add(outcome(() => check(changed)))
     }
     expect([...seen].sort()).toEqual(['PE_INVALID', 'SIGNATURE_DIGEST_MISMATCH', 'read'])
-    for (const cut of cuts(data, data.length)) {
+    for (const cut of cuts(data, 300)) {
       const changed = new Uint8Array(bytes)
       changed.fill(0, offset + 8)
       changed.set(cut, offset + 8)

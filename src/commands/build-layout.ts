@@ -1,0 +1,79 @@
+// The build step: packages into a build context, a Containerfile, a builder, and out comes an OCI layout.
+
+import { type Builder, type BuildResult, buildImage } from '../edge/builder.ts'
+import type { Log } from '../edge/log.ts'
+import { openLayout } from '../edge/oci-layout.ts'
+import { packageFileName } from '../edge/rpm-repository.ts'
+import { type Environment, makeDirectory } from '../edge/surroundings.ts'
+import { formatImageReference } from '../formats/oci/reference.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import type { KernelPackages } from '../kernel/kernel-packages.ts'
+import { packageDirectory } from '../layering/containerfile.ts'
+import { type LayeringPlan, planLayering } from '../layering/layering-plan.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { Base } from './base-kernel.ts'
+import { downloadKernel } from './kernel-repositories.ts'
+
+/** How the packages get into this base; throws as `planLayering`, and REPOSITORY_INVALID for file names. */
+export function planFor(base: Base, kernel: KernelPackages, settings: Settings): LayeringPlan {
+  const { contents } = base
+  return planLayering({
+    base: base.pinned,
+    baseName: formatImageReference({ ...settings.baseImage, digest: undefined }),
+    kernelRelease: kernel.release,
+    packages: [...kernel.packages, ...kernel.extraPackages].map(({ name, location }) => ({
+      name,
+      file: packageFileName(location),
+    })),
+    installed: new Set(contents.packages?.map(({ name }) => name)),
+    baseHas: path =>
+      path === 'sysroot/ostree/repo/config' ? contents.hasOstreeRepository : contents.listing.has(path),
+  })
+}
+
+/** Downloads the packages into the build context below `scratch` and checks each. Throws as `downloadKernel`. */
+export async function fetchPackages(kernel: KernelPackages, scratch: string, allowInsecure: boolean): Promise<void> {
+  const directory = `${scratch}/context/${packageDirectory}`
+  await makeDirectory(directory)
+  await downloadKernel(kernel, directory, { allowInsecure })
+}
+
+export interface BuiltLayout {
+  readonly image: ImageSource
+  /** null for an image that something else built. */
+  readonly build: BuildResult | null
+}
+
+export interface BuildParts {
+  readonly builders: readonly Builder[]
+  readonly base: Base
+  readonly containerfile: string
+  /** Holds the build context; gets the layout. */
+  readonly scratch: string
+  readonly environment: Environment
+}
+
+/** Builds, or opens the layout of `image`. Throws as `buildImage` and `openLayout`. */
+export async function layoutFor(settings: Settings, parts: BuildParts, log: Log): Promise<BuiltLayout> {
+  const { architecture, image } = settings
+  if (image !== undefined) {
+    const name = image.tag === undefined ? {} : { name: image.tag }
+    return { image: await openLayout(image.directory, { architecture, ...name }), build: null }
+  }
+  const layoutDirectory = `${parts.scratch}/layout`
+  const build = await log.childOutput(write =>
+    buildImage({
+      builders: parts.builders,
+      base: parts.base.pinned,
+      contextDirectory: `${parts.scratch}/context`,
+      containerfile: parts.containerfile,
+      layoutDirectory,
+      workDirectory: parts.scratch,
+      allowInsecure: settings.allowInsecure,
+      sourceDateEpoch: undefined,
+      environment: parts.environment,
+      write: chunk => write(chunk.toString('utf8')),
+    }),
+  )
+  return { image: await openLayout(layoutDirectory, { architecture }), build }
+}

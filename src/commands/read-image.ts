@@ -1,0 +1,124 @@
+// Reads a whole image: every layer once, in order from the lowest, a few in flight; then boot files, packages and what checks ask for.
+
+import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
+import { readRpmDatabase } from '../edge/rpm-database.ts'
+import { throwAll } from '../errors.ts'
+import type { Descriptor } from '../formats/oci/descriptor.ts'
+import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
+import type { ImageContents } from '../image/image-contents.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import { ImageTree, MoreWanted } from '../image/image-tree.ts'
+import { type InstalledPackage, installedPackages } from '../image/installed-packages.ts'
+import { KnownPlaces } from '../image/layer-path.ts'
+import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
+import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
+
+export interface ReadImageOptions {
+  /** Layers read at the same time; default 2. */
+  readonly inFlight?: number
+  readonly ceilings?: Partial<ScanCeilings & { readonly expansion: ExpansionCeilings }>
+}
+
+/** As `inspectImage`, but throws its `problems`: for callers that need exactly one kernel and one set of boot loaders. */
+export async function readImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
+  const contents = await inspectImage(image, options)
+  throwAll(contents.problems)
+  return contents
+}
+
+/**
+ * Reads all layers of an image and says what is in it; what would make a prediction wrong stands in `problems`. Layers are read again when a link
+ * leads to a place that was not kept. Throws the faults of the source, of layers and of the RPM database.
+ */
+export async function inspectImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
+  let places = new KnownPlaces(knownRoots)
+  const contents = new Set<string>()
+  for (let round = 1; ; round += 1) {
+    const layers = await scanLayers(image, { places, contents }, options)
+    const tree = new ImageTree(layers, places, image.source, contents)
+    try {
+      return await describe(image, tree)
+    } catch (error) {
+      if (!(error instanceof MoreWanted) || round === mostRounds) throw error
+      if (error.place !== undefined) places = new KnownPlaces([...places.roots, error.place])
+      if (error.contents !== undefined) contents.add(error.contents)
+    }
+  }
+}
+
+/** Each round follows one more link; more than this no real image needs. */
+const mostRounds = 40
+
+async function scanLayers(image: ImageSource, wishes: ScanWishes, options: ReadImageOptions): Promise<ScannedLayer[]> {
+  const ceilings = { ...defaultCeilings, ...options.ceilings }
+  const scan = async (layer: Descriptor, index: number): Promise<ScannedLayer> => {
+    const source = `${image.source}, layer ${layer.digest}`
+    const bytes = image.openLayer(layer)
+    const compressed = { bytes, size: layer.size, diffId: image.config.diffIds[index], source }
+    const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
+    return await scanLayer(tar, layer.digest, source, wishes, ceilings)
+  }
+  return await inOrder(image.manifest.layers, options.inFlight ?? 2, scan)
+}
+
+/** Results in the order of the items; after the first fault nothing new is begun, and all that was begun has ended. */
+async function inOrder<T, R>(
+  items: readonly T[],
+  inFlight: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results = new Array<R>(items.length)
+  const faults: unknown[] = []
+  const queue = items.entries()
+  const worker = async () => {
+    for (const [index, item] of queue) {
+      if (faults.length > 0) return
+      try {
+        results[index] = await work(item, index)
+      } catch (fault) {
+        faults.push(fault)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.max(1, inFlight) }, worker))
+  if (faults.length > 0) throw faults[0]
+  return results
+}
+
+async function describe(image: ImageSource, tree: ImageTree): Promise<ImageContents> {
+  const found = findBootFiles(tree, image.source)
+  const kernelHmac = hmacOf(tree, found)
+  return {
+    source: image.source,
+    digest: image.digest,
+    proof: 'all-layers',
+    diffIds: image.config.diffIds,
+    imageLabels: image.config.imageLabels,
+    bootFiles: found.files,
+    kernelRelease: found.kernelRelease,
+    os: found.os,
+    packages: await packagesOf(tree, image.source),
+    listing: new Set([
+      ...tree.leaves(modulesDirectory),
+      ...tree.leaves('boot'),
+      ...programPaths.filter(path => tree.isThere(path)),
+    ]),
+    kernelHmac,
+    hasOstreeRepository: tree.isThere('sysroot/ostree/repo/config'),
+    problems: found.problems,
+  }
+}
+
+function hmacOf(tree: ImageTree, { kernelRelease }: FoundBootFiles): Uint8Array | null {
+  if (kernelRelease === null) return null
+  return tree.read(`${modulesDirectory}/${kernelRelease}/.vmlinuz.hmac`)?.bytes ?? null
+}
+
+async function packagesOf(tree: ImageTree, source: string): Promise<readonly InstalledPackage[] | null> {
+  const path = rpmDatabasePaths.find(one => tree.kind(one) === 'file')
+  const database = path === undefined ? undefined : tree.read(path)
+  if (path === undefined || database === undefined) return null
+  const writeAheadLog = tree.read(`${database.path}-wal`)?.bytes
+  const named = `${source}, ${path}`
+  return installedPackages(await readRpmDatabase({ database: database.bytes, writeAheadLog }, named), named)
+}

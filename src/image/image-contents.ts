@@ -1,0 +1,44 @@
+// What is known of an image after all of its layers were read.
+
+import type { ToolError } from '../errors.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
+import type { BootFile } from './boot-file.ts'
+import type { InstalledPackage } from './installed-packages.ts'
+import type { OsRelease } from './os-release.ts'
+
+export interface ImageContents {
+  /** As people name the image. */
+  readonly source: string
+  readonly digest: OciDigest
+  /** Every layer was read to its end and compared with its digest and diff_id. */
+  readonly proof: 'all-layers'
+  /** Lowest first. */
+  readonly diffIds: readonly OciDigest[]
+  readonly imageLabels: Readonly<Record<string, string>>
+  readonly bootFiles: readonly BootFile[]
+  readonly kernelRelease: string | null
+  readonly os: OsRelease
+  /** null: the image has no RPM database. */
+  readonly packages: readonly InstalledPackage[] | null
+  /** Paths, without leading slash, of files that checks ask for: below usr/lib/modules and boot, and some programs. */
+  readonly listing: ReadonlySet<string>
+  /** `.vmlinuz.hmac` beside the kernel; null where there is none. */
+  readonly kernelHmac: Uint8Array | null
+  /** Whether the image carries an ostree repository, which rpm-ostree needs (D8b). */
+  readonly hasOstreeRepository: boolean
+  /** Refusals of interface §2: kernel, boot loaders, UKIs. */
+  readonly problems: readonly ToolError[]
+}
+
+/** `image` of the documents of interface §2. */
+export interface ImageFacts {
+  readonly source: string
+  readonly digest: OciDigest
+  readonly proof: 'all-layers'
+  readonly os: OsRelease
+  readonly kernelRelease: string | null
+}
+
+export function imageFacts({ source, digest, proof, os, kernelRelease }: ImageContents): ImageFacts {
+  return { source, digest, proof, os, kernelRelease }
+}

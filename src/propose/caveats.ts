@@ -1,0 +1,99 @@
+// The end of a pull request's text: how to check it, what merging does, and plainly what was not checked or not done.
+
+import type { Settings } from '../settings/settings.ts'
+import type { Summary } from './headline.ts'
+import { bullets, code, fence } from './markdown.ts'
+import type { RunFacts } from './pull-request.ts'
+import type { ImageRecord } from './record-schema.ts'
+import type { RepositoryChange } from './repository-change.ts'
+
+/** One command that reads the pushed image and prints the same values. */
+export function checksSection(record: ImageRecord): string {
+  const states = [...new Set(record.predictions.map(({ secureBoot }) => (secureBoot ? 'on' : 'off')))].sort()
+  const commands = states.map(
+    state => `attested-os-update predict --image docker://${record.image} --secure-boot ${state}`,
+  )
+  return `Read the image from the registry and predict again; the PCR values must be the ones above:\n\n${fence(commands)}`
+}
+
+/** What the controllers do with it, and in which order. */
+export function mergeSection(settings: Settings, change: RepositoryChange, run: RunFacts): string {
+  const pools = settings.pools.map(pool => code(pool)).join(', ')
+  return bullets([
+    ...(run.checksWaitForApproval
+      ? ['Before that: the checks of this pull request wait for approval, because it was opened with `GITHUB_TOKEN`.']
+      : []),
+    `The Machine Config Operator renders a new configuration for ${pools}: node after node is drained, gets the image and reboots.`,
+    'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
+    ...(settings.target.includes('trustee')
+      ? ['The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.']
+      : []),
+    'To go back, change the MachineConfig only. Reverting this whole pull request would take away the values that nodes with the new image need.',
+    ...change.kustomizations
+      .slice(0, 10)
+      .map(path => `${code(path)} was not changed: see that it lists the new files, or they are not applied.`),
+  ])
+}
+
+/** Everything that a reader might take for done and that was not. */
+export function notDoneSection(settings: Settings, record: ImageRecord, summary: Summary, run: RunFacts): string {
+  const { build } = record
+  return bullets([
+    ...(settings.allowUnsignedPackages
+      ? [
+          'Signatures of the packages were not checked (`allow-unsigned-packages: true`): their checksums come from the repository’s metadata, which nobody signed.',
+        ]
+      : []),
+    'Rollout in one pull request (`rollout: one-pr`) without a gate: the order of values and image is yours to keep.',
+    ...(settings.allowInsecure
+      ? [
+          `\`allow-insecure: true\`: plain http was allowed${
+            run.insecureSources.length === 0
+              ? ' and not used'
+              : `, and used for ${run.insecureSources
+                  .slice(0, 20)
+                  .map(one => code(one))
+                  .join(', ')}`
+          }.`,
+        ]
+      : []),
+    ...(settings.allowDowngrade
+      ? [
+          `\`allow-downgrade: true\`: ${run.downgraded ? '**the kernel is older than the kernel of the base image**' : 'an older kernel was allowed; this one is not older than the base’s'}.`,
+        ]
+      : []),
+    ...(build !== null && build.network !== 'none' && build.network !== 'namespace'
+      ? [`The build was not cut off from the network (network: ${code(build.network ?? 'unknown')}).`]
+      : []),
+    'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself.',
+    'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
+    mixes(summary, record),
+    ...(summary.uncalibrated ? ['No prediction was compared with a log of a real node (uncalibrated).'] : []),
+    ...notes(record),
+  ])
+}
+
+function mixes(summary: Summary, record: ImageRecord): string {
+  const what =
+    'Mixes were not computed: after the update a node can for a while have the old boot loader on its ESP and the new kernel, or the other way round after a rollback.'
+  const [first, ...others] = summary.previous
+  const all = first === undefined ? [] : [first, ...others]
+  const same =
+    all.length > 0 && all.every(old => bootLoadersOf(old) !== '' && bootLoadersOf(old) === bootLoadersOf(record))
+  return same
+    ? `${what} Shim and GRUB of this image are byte for byte those of the image until now, so here every such mix has a value that is listed.`
+    : `${what} Shim and GRUB are not known to be the same as before: **a node with such a mix may not attest.**`
+}
+
+function bootLoadersOf(record: ImageRecord): string {
+  return record.bootFiles
+    .filter(({ role }) => role !== 'kernel' && role !== 'initramfs' && role !== 'os-release')
+    .map(({ role, sha256 }) => `${role} ${sha256}`)
+    .sort()
+    .join()
+}
+
+function notes(record: ImageRecord): string[] {
+  const found = record.predictions.flatMap(prediction => prediction.notes)
+  return [...new Set(found)].slice(0, 20).map(note => code(note, 300))
+}

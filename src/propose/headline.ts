@@ -1,0 +1,73 @@
+// The one line that stands over everything: computed from predictions and change, never a template that could be wrong.
+
+import type { Settings } from '../settings/settings.ts'
+import { comparePredictions, type PcrComparison } from './comparison.ts'
+import { digestOf } from './record.ts'
+import type { ImageRecord } from './record-schema.ts'
+import type { RepositoryChange } from './repository-change.ts'
+
+/** What the pull request says in short; every field follows from records. */
+export interface Summary {
+  readonly kernelFrom: string | undefined
+  readonly kernelTo: string
+  /** Records of the images that the pools' MachineConfigs name until now; the base image where there is none. */
+  readonly previous: readonly ImageRecord[]
+  readonly comparisons: readonly (readonly PcrComparison[])[]
+  readonly changedPcrs: readonly number[]
+  /** PCRs that cover the kernel; empty when any prediction leaves it uncovered. */
+  readonly kernelPcrs: readonly number[]
+  readonly secureBootAssumed: boolean
+  readonly uncalibrated: boolean
+}
+
+/** Compares the new image with what the pools have now. */
+export function summarise(settings: Settings, change: RepositoryChange, record: ImageRecord): Summary {
+  const previous = previousRecords(change, record)
+  const comparisons = previous.map(one => comparePredictions(one.predictions, record.predictions))
+  const changed = comparisons.flat().filter(({ from, to }) => from !== to)
+  const kernel = record.predictions.map(({ coverage }) => coverage.kernel.pcr)
+  const covered = kernel.length > 0 && kernel.every(pcr => pcr !== null)
+  return {
+    kernelFrom: previous[0]?.kernel.release ?? undefined,
+    kernelTo: record.kernel.release ?? 'unknown',
+    previous,
+    comparisons,
+    changedPcrs: numbers(changed.map(({ pcr }) => pcr)),
+    kernelPcrs: covered ? numbers(kernel.flatMap(pcr => pcr ?? [])) : [],
+    secureBootAssumed: settings.secureBoot === undefined,
+    uncalibrated: record.predictions.some(({ calibration }) => calibration === 'uncalibrated'),
+  }
+}
+
+function previousRecords(change: RepositoryChange, record: ImageRecord): ImageRecord[] {
+  const base = record.base?.image
+  const records = change.machineConfigs.flatMap(({ from }) => recordOf(change, from) ?? recordOf(change, base) ?? [])
+  return [...new Set(records)].filter(one => digestOf(one) !== digestOf(record))
+}
+
+/** By digest: the text may name another repository for the same image. */
+function recordOf(change: RepositoryChange, image: string | undefined): ImageRecord | undefined {
+  const digest = image?.split('@').at(-1)
+  return change.records.findLast(one => digestOf(one.record) === digest)?.record
+}
+
+/** Title of the pull request and subject of the commit. Only letters that cannot be markup are taken over. */
+export function title(summary: Summary, pools: readonly string[]): string {
+  const from = summary.kernelFrom === undefined ? '' : `${word(summary.kernelFrom)} → `
+  const kernel =
+    summary.kernelFrom === summary.kernelTo ? `${word(summary.kernelTo)}, new base` : `${from}${word(summary.kernelTo)}`
+  const attested = summary.kernelPcrs.length > 0 ? 'kernel attested' : 'kernel NOT attested'
+  const uncalibrated = summary.uncalibrated ? ', uncalibrated' : ''
+  return `Kernel ${kernel} (${pools.map(word).join(', ').slice(0, 60)}): ${changes(summary)}, ${attested}${uncalibrated}`
+}
+
+function changes({ previous, changedPcrs }: Summary): string {
+  if (previous.length === 0) return 'first PCR values'
+  return changedPcrs.length === 0
+    ? 'no PCR value changes'
+    : `PCR ${changedPcrs.join(', ')} ${changedPcrs.length === 1 ? 'changes' : 'change'}`
+}
+
+const word = (text: string) => text.replace(/[^A-Za-z0-9._+~^:-]/g, '_').slice(0, 80)
+
+const numbers = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b)

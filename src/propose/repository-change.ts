@@ -1,0 +1,211 @@
+// One change of the GitOps repository: records, lock, reference values and MachineConfigs together. Interface §3.
+
+import { ToolError } from '../errors.ts'
+import {
+  formatPinnedReference,
+  type ImageReference,
+  type PinnedReference,
+  parseImageReference,
+  parsePinnedReference,
+} from '../formats/oci/reference.ts'
+import type { Settings } from '../settings/settings.ts'
+import { approvedImagePath, checkApprovedImage, renderApprovedImage } from './approved-image.ts'
+import { checkLayout } from './layout.ts'
+import { emptyLock, formatLock, type Lock, lockPath, readLock } from './lock.ts'
+import {
+  changeMachineConfig,
+  findMachineConfig,
+  inheritingPools,
+  type MachineConfigChange,
+  machineConfigName,
+} from './machine-config.ts'
+import { digestOf, formatRecord, notRetired, placeOfRecord, readRecords, type StoredRecord } from './record.ts'
+import type { ImageRecord } from './record-schema.ts'
+import {
+  checkConfigMap,
+  configMapPath,
+  type ReferenceValues,
+  referenceValues,
+  renderConfigMap,
+} from './trustee-config-map.ts'
+import { parseYamlFile, resourcesOf, textAt, type YamlFile } from './yaml-file.ts'
+
+/** A file to write, or to remove when `content` is null. Paths from the top of the repository. */
+export interface FileChange {
+  readonly path: string
+  readonly content: string | null
+}
+
+export interface RepositoryChange {
+  /** Only files whose content differs, by path. Empty: nothing to propose. */
+  readonly files: readonly FileChange[]
+  readonly machineConfigs: readonly MachineConfigChange[]
+  /** All records as they stand after the change. */
+  readonly records: readonly StoredRecord[]
+  /** Where the record of the new image stands. */
+  readonly recordPath: string
+  /** What target trustee gets; empty for other targets. */
+  readonly values: ReferenceValues
+  /** kustomization.yaml files in the directory: they may not list what is new. */
+  readonly kustomizations: readonly string[]
+}
+
+/** An image that has no record yet but whose values must be there from the first pull request on. */
+export interface UnrecordedImage {
+  readonly reference: ImageReference
+  readonly kind: 'base' | 'foreign'
+  /** The MachineConfig that names it; undefined for the base image. */
+  readonly path: string | undefined
+}
+
+type Files = ReadonlyMap<string, string>
+
+/**
+ * Base image and images that a MachineConfig of the pools names now, as far as no record that counts has their digest.
+ * A reference with a tag only is given as it is: the caller must resolve it. Throws as findMachineConfig, and REFERENCE_INVALID.
+ */
+export function unrecordedImages(settings: Settings, files: Files, base: PinnedReference): UnrecordedImage[] {
+  const known = new Set(notRetired(readRecords(settings.directory, files)).map(({ record }) => digestOf(record)))
+  const wanted: UnrecordedImage[] = [{ reference: { ...base, tag: undefined }, kind: 'base', path: undefined }]
+  const parsed = parseFiles(files)
+  for (const pool of settings.pools) {
+    const found = findMachineConfig(parsed, pool, machineConfigName(settings.machineConfigName, pool))
+    const text = found === undefined ? undefined : textAt(found.value, 'spec', 'osImageURL')
+    if (found === undefined || text === undefined) continue
+    wanted.push({ reference: parseImageReference(text), kind: 'foreign', path: found.file.path })
+  }
+  return wanted.filter(({ reference: { digest } }) => {
+    if (digest === undefined) return true
+    const isNew = !known.has(digest)
+    known.add(digest)
+    return isNew
+  })
+}
+
+/**
+ * The whole change for one new image. Applying it and asking again gives no files.
+ * @param record of the new image; `others`: records made in this run for `unrecordedImages`
+ * @throws ToolError of the layout, YAML, record, ApprovedImage, ConfigMap and MachineConfig checks; nothing is half done
+ */
+export function proposeChange(
+  settings: Settings,
+  files: Files,
+  record: ImageRecord,
+  others: readonly ImageRecord[],
+): RepositoryChange {
+  const parsed = parseFiles(files)
+  const resources = parsed.flatMap(resourcesOf)
+  checkLayout(settings.layout, resources)
+  const image = parsePinnedReference(record.image)
+  const writes = new Map<string, string>()
+
+  const records = addRecords(settings.directory, files, [...others, record], writes)
+  const machineConfigs = changeMachineConfigs(settings, parsed, formatPinnedReference(image), writes)
+  const values = new Map(settings.target.includes('trustee') ? referenceValues(records) : [])
+  const lock = nextLock(settings, readLock(settings.directory, files), parsed, record, writes.size > 0)
+  writes.set(lockPath(settings.directory), formatLock(lock))
+  if (settings.target.includes('trusted-execution-clusters')) approveImages(settings, parsed, records, writes)
+  if (settings.target.includes('trustee')) {
+    checkConfigMap(settings.directory, settings.namespace, resources, values)
+    const trusteeShape = settings.trusteeShape ?? missingShape()
+    writes.set(
+      configMapPath(settings.directory),
+      renderConfigMap({ ...settings, trusteeShape }, values, lock.valuesFrom),
+    )
+  }
+
+  return {
+    files: [...writes]
+      .filter(([path, content]) => files.get(path) !== content)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([path, content]) => ({ path, content })),
+    machineConfigs,
+    records,
+    recordPath: pathOfRecord(records, record),
+    values,
+    kustomizations: [...files.keys()].filter(path => /(?:^|\/)kustomization\.ya?ml$/.test(path)).sort(),
+  }
+}
+
+/** YAML of GitHub's own folder is no manifest of a cluster. */
+function parseFiles(files: Files): YamlFile[] {
+  return [...files].filter(([path]) => !path.startsWith('.github/')).map(([path, text]) => parseYamlFile(path, text))
+}
+
+function addRecords(
+  directory: string,
+  files: Files,
+  added: readonly ImageRecord[],
+  writes: Map<string, string>,
+): StoredRecord[] {
+  const records = readRecords(directory, files)
+  for (const record of added) {
+    const path = placeOfRecord(directory, records, record)
+    if (path === undefined) continue
+    records.push({ path, record })
+    writes.set(path, formatRecord(record))
+  }
+  return records
+}
+
+function pathOfRecord(records: readonly StoredRecord[], record: ImageRecord): string {
+  const same = notRetired(records).filter(one => digestOf(one.record) === digestOf(record))
+  return same.at(-1)?.path ?? ''
+}
+
+/** Pools one after another: two of them may stand in one file. */
+function changeMachineConfigs(
+  settings: Settings,
+  parsed: readonly YamlFile[],
+  image: string,
+  writes: Map<string, string>,
+): MachineConfigChange[] {
+  let current = parsed
+  return settings.pools.map(pool => {
+    const at = { directory: settings.directory, pool, nameTemplate: settings.machineConfigName }
+    const change = changeMachineConfig(current, at, image)
+    const changed = parseYamlFile(change.path, change.content)
+    current = [...current.filter(({ path }) => path !== change.path), changed]
+    if (change.from !== image) writes.set(change.path, change.content)
+    return change
+  })
+}
+
+function approveImages(
+  settings: Settings,
+  parsed: readonly YamlFile[],
+  records: readonly StoredRecord[],
+  writes: Map<string, string>,
+): void {
+  for (const { record } of notRetired(records)) {
+    const image = parsePinnedReference(record.image)
+    const path = approvedImagePath(settings.directory, image)
+    const present = parsed.find(file => file.path === path)
+    if (present !== undefined) checkApprovedImage(present, image, settings.namespace)
+    else if (!writes.has(path)) writes.set(path, renderApprovedImage(image, settings.namespace))
+  }
+}
+
+function nextLock(
+  settings: Settings,
+  old: Lock | undefined,
+  parsed: readonly YamlFile[],
+  record: ImageRecord,
+  changed: boolean,
+): Lock {
+  const today = record.created.slice(0, 10)
+  const lock = old ?? emptyLock(today)
+  const asked = settings.pools.map(pool => [
+    pool,
+    { image: record.image, platforms: [], inheritedBy: pool === 'worker' ? inheritingPools(parsed) : [] },
+  ])
+  return {
+    ...lock,
+    pools: { ...lock.pools, ...Object.fromEntries(asked) },
+    valuesFrom: changed && today > lock.valuesFrom ? today : lock.valuesFrom,
+  }
+}
+
+function missingShape(): never {
+  throw new ToolError('SETTING_MISSING', 'trustee-shape is required for target trustee', { wanted: 'list or map' })
+}

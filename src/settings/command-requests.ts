@@ -1,0 +1,214 @@
+// The settings of each command: which are read, by which type, and the rules between them.
+
+import type { SettingsReader } from './reader.ts'
+import type { BootFilesOptions, CheckSettings, PredictOptions, ReplayOptions, Settings } from './settings.ts'
+import {
+  parseBoolean,
+  parseBootFilePath,
+  parseBranch,
+  parseDays,
+  parseDirectory,
+  parseDist,
+  parseDnsLabel,
+  parseGitHubRepository,
+  parseImageLocation,
+  parseImageRepository,
+  parseKernelVersion,
+  parseLayoutLocation,
+  parseMachineConfigName,
+  parsePackageName,
+  parsePath,
+  parseReference,
+  parseRepositoryUrl,
+  parseTemplate,
+  parseWord,
+} from './values.ts'
+import {
+  architectureWords,
+  bankWords,
+  baseFromWords,
+  builderWords,
+  coverageWords,
+  formatWords,
+  gitopsRemoteWords,
+  layoutWords,
+  pcrLabelWords,
+  rolloutWords,
+  secureBootWords,
+  targetWords,
+  trusteeShapeWords,
+} from './words.ts'
+
+/** Reads and judges everything, then gives a function that makes the request; it may be called when no problem was found. */
+export type ReadRequest<T> = (settings: SettingsReader) => () => T
+
+export const readCheck: ReadRequest<CheckSettings> = settings => {
+  const architecture = settings.required('architecture', parseWord(architectureWords))
+  const directory = settings.required('directory', parseDirectory)
+  const gitopsRepository = settings.optional('gitops-repository', parseGitHubRepository)
+  const baseBranch = settings.optional('base-branch', parseBranch)
+  const valueLifetime = settings.required('value-lifetime', parseDays)
+  const pools = settings.requiredList('pools', parseDnsLabel)
+  const baseImage = settings.required('base-image', parseReference)
+  const kernelVersion = settings.required('kernel-version', parseKernelVersion)
+  const kernelRepositories = settings.requiredList('kernel-repositories', parseRepositoryUrl)
+  const dist = settings.optional('dist', parseDist)
+  const extraPackages = settings.list('extra-packages', parsePackageName)
+  const allowDowngrade = settings.required('allow-downgrade', parseBoolean)
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const allowUnsignedPackages = settings.required('allow-unsigned-packages', parseBoolean)
+  settings.required('base-from', parseWord(baseFromWords))
+  settings.required('gitops-remote', parseWord(gitopsRemoteWords))
+
+  if (kernelRepositories.valid && allowInsecure.valid && !allowInsecure()) {
+    const plain = kernelRepositories().find(url => url.startsWith('http:'))
+    if (plain !== undefined)
+      settings.refuse(
+        'INSECURE_NOT_ALLOWED',
+        'kernel-repositories',
+        'kernel-repositories: a repository is plain http',
+        {
+          found: plain,
+          wanted: 'https, or allow-insecure: true',
+        },
+      )
+  }
+
+  return () => ({
+    architecture: architecture(),
+    directory: directory(),
+    gitopsRepository: gitopsRepository(),
+    baseBranch: baseBranch(),
+    valueLifetime: valueLifetime(),
+    pools: pools(),
+    baseImage: baseImage(),
+    kernelVersion: kernelVersion(),
+    kernelRepositories: kernelRepositories(),
+    dist: dist(),
+    extraPackages: extraPackages(),
+    allowDowngrade: allowDowngrade(),
+    allowInsecure: allowInsecure(),
+    allowUnsignedPackages: allowUnsignedPackages(),
+  })
+}
+
+export const readUpdate: ReadRequest<Settings> = settings => {
+  const check = readCheck(settings)
+  const dryRun = settings.required('dry-run', parseBoolean)
+  const layout = settings.required('layout', parseWord(layoutWords))
+  const target = settings.requiredList('target', parseWord(targetWords))
+  const trusteeShape = settings.optional('trustee-shape', parseWord(trusteeShapeWords))
+  const namespace = settings.required('namespace', parseDnsLabel)
+  const machineConfigName = settings.required('machine-config-name', parseMachineConfigName)
+  const builder = settings.required('builder', parseWord(builderWords))
+  const imageRepository = settings.required('image-repository', parseImageRepository)
+  const imageTag = settings.required('image-tag', parseTemplate(['kernel', 'base-short', 'change']))
+  const image = settings.optional('image', parseLayoutLocation)
+  const requireCoverage = settings.list('require-coverage', parseWord(coverageWords))
+  const secureBoot = settings.optional('secure-boot', parseSecureBoot)
+  const banks = settings.requiredList('bank', parseWord(bankWords))
+  settings.optional('pcr-label', parseWord(pcrLabelWords))
+  settings.optional('rollout', parseWord(rolloutWords))
+
+  if (!settings.has('gitops-repository'))
+    settings.refuse('SETTING_MISSING', 'gitops-repository', 'gitops-repository is required', {
+      wanted: 'owner/name',
+      hint: 'inside a workflow it is the workflow’s own repository by default',
+    })
+  if (!settings.has('rollout'))
+    settings.refuse('SETTING_NOT_SUPPORTED', 'rollout', 'rollout must be given in this version', {
+      wanted: 'one-pr',
+      hint:
+        'without a gate the default is two-step, which is not supported yet; ' +
+        'with one-pr nothing but you orders the values before the image',
+    })
+  if (target.valid && target().includes('trustee') && !settings.has('trustee-shape'))
+    settings.refuse('SETTING_MISSING', 'target', 'trustee-shape is required for target trustee', {
+      wanted: trusteeShapeWords.now.join(', '),
+    })
+  if (!settings.has('allow-unsigned-packages') || settings.says('allow-unsigned-packages', 'false'))
+    settings.refuse(
+      'SETTING_NOT_SUPPORTED',
+      'allow-unsigned-packages',
+      'allow-unsigned-packages must be true in this version',
+      {
+        wanted: 'true',
+        hint: 'signatures of packages are not checked yet; with true you accept that, and the pull request repeats it',
+      },
+    )
+
+  return () => ({
+    ...check(),
+    dryRun: dryRun(),
+    layout: layout(),
+    target: target(),
+    trusteeShape: trusteeShape(),
+    namespace: namespace(),
+    machineConfigName: machineConfigName(),
+    builder: builder(),
+    imageRepository: imageRepository(),
+    imageTag: imageTag(),
+    image: image(),
+    requireCoverage: requireCoverage(),
+    secureBoot: secureBoot(),
+    banks: banks(),
+  })
+}
+
+export const readPredict: ReadRequest<PredictOptions> = settings => {
+  const architecture = settings.required('architecture', parseWord(architectureWords))
+  const image = settings.optional('image', parseImageLocation)
+  const files = settings.list('boot-file', parseBootFilePath)
+  const secureBoot = settings.optional('secure-boot', parseSecureBoot)
+  const banks = settings.requiredList('bank', parseWord(bankWords))
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const format = settings.required('format', parseWord(formatWords))
+
+  if (settings.has('image') === settings.has('boot-file'))
+    settings.refuse('USAGE', 'boot-file', 'predict needs either --image or --boot-file', {
+      found: settings.has('image') ? 'both' : 'neither',
+      wanted: '--image SOURCE, or --boot-file ROLE=PATH for each boot file',
+    })
+  if (files.valid) {
+    const roles = files().map(file => file.role)
+    const twice = roles.find((role, index) => roles.indexOf(role) !== index)
+    if (twice !== undefined)
+      settings.refuse('SETTING_INVALID', 'boot-file', 'boot-file: a role is given twice', { found: twice })
+  }
+
+  return () => {
+    const source = image()
+    return {
+      architecture: architecture(),
+      source: source === undefined ? { kind: 'boot-files', files: files() } : { kind: 'image', image: source },
+      secureBoot: secureBoot(),
+      banks: banks(),
+      allowInsecure: allowInsecure(),
+      format: format(),
+    }
+  }
+}
+
+export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
+  const architecture = settings.required('architecture', parseWord(architectureWords))
+  const image = settings.required('image', parseImageLocation)
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const extract = settings.optional('extract', parsePath)
+  return () => ({
+    architecture: architecture(),
+    image: image(),
+    allowInsecure: allowInsecure(),
+    extract: extract(),
+  })
+}
+
+export const readReplay: ReadRequest<ReplayOptions> = settings => {
+  const log = settings.required('LOG', parsePath)
+  const banks = settings.requiredList('bank', parseWord(bankWords))
+  const pcrs = settings.optional('pcrs', parsePath)
+  return () => ({ log: log(), banks: banks(), pcrs: pcrs() })
+}
+
+function parseSecureBoot(text: string): boolean {
+  return parseWord(secureBootWords)(text) === 'on'
+}

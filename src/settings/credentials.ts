@@ -1,0 +1,26 @@
+// Secrets of one run. They go to edge/ only; whoever prints them prints stars.
+
+export class Credentials {
+  readonly #gitopsToken: string | undefined
+
+  /** The token is the one that GitHub makes for each job: pull requests that it opens have their checks held back. */
+  readonly isJobToken: boolean
+
+  constructor(secrets: { readonly gitopsToken?: string | undefined; readonly jobToken?: string | undefined }) {
+    this.#gitopsToken = secrets.gitopsToken
+    this.isJobToken = secrets.gitopsToken !== undefined && secrets.gitopsToken === secrets.jobToken
+  }
+
+  /** Token for the GitOps repository's API. */
+  get gitopsToken(): string | undefined {
+    return this.#gitopsToken
+  }
+
+  toJSON(): { gitopsToken: string | null } {
+    return { gitopsToken: this.#gitopsToken === undefined ? null : '***' }
+  }
+
+  toString(): string {
+    return JSON.stringify(this)
+  }
+}

@@ -1,0 +1,152 @@
+// D9: each way in which a build can be wrong is found before a push, and all of them together.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkImage } from '../../src/commands/check-image.ts'
+import { inspectImage } from '../../src/commands/read-image.ts'
+import { openLayout } from '../../src/edge/oci-layout.ts'
+import { type ErrorCode, ToolError, ToolErrors } from '../../src/errors.ts'
+import { makeGrub, makeInitramfs, makeKernel, makeShim } from '../build/boot-files.ts'
+import {
+  baseEntries,
+  kernelFiles,
+  kernelPackages,
+  layeredEntries,
+  rpmDatabase,
+  vendorDirectory,
+} from '../build/coreos.ts'
+import { file, type LayerEntry, makeLayer, opaque, whiteout } from '../build/layer.ts'
+import { makeImage, writeLayout } from '../build/oci-layout.ts'
+
+const [from, to] = ['6.1.0-55.x86_64', '6.1.0-56.x86_64']
+const good = layeredEntries(from, to)
+const newKernel = `usr/lib/modules/${to}`
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'check-image-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+async function contentsOf(name: string, ...layers: readonly (readonly LayerEntry[])[]) {
+  const path = join(directory, name)
+  await writeLayout(makeImage({ layers: layers.map(entries => makeLayer(entries)) }), path)
+  return await inspectImage(await openLayout(path, { architecture: 'amd64' }))
+}
+
+/** The findings on an image with these layers above the base, by code. */
+async function findings(
+  layers: readonly (readonly LayerEntry[])[],
+  options: { base?: readonly LayerEntry[]; below?: readonly LayerEntry[]; release?: string } = {},
+): Promise<readonly ToolError[]> {
+  const base = options.base ?? baseEntries(from)
+  const image = {
+    base: await contentsOf('base', base),
+    built: await contentsOf('built', options.below ?? base, ...layers),
+    release: options.release ?? to,
+    packages: kernelPackages(options.release ?? to),
+  }
+  const error = await checkImage(image).then(
+    () => undefined,
+    one => one,
+  )
+  if (error === undefined) return []
+  if (error instanceof ToolErrors) return error.errors
+  expect(error).toBeInstanceOf(ToolError)
+  return [error]
+}
+
+const codes = async (...all: Parameters<typeof findings>) => (await findings(...all)).map(one => one.code)
+/** The good layer with some files replaced or, for undefined, left out. */
+const changed = (path: string, content?: Uint8Array | string) =>
+  good.flatMap(entry => (entry.path !== path ? [entry] : content === undefined ? [] : [file(path, content)]))
+
+describe('checkImage', () => {
+  it('a good build has no findings', async () => {
+    expect(await findings([good])).toEqual([])
+  })
+
+  const cases: [string, ErrorCode[], readonly LayerEntry[]][] = [
+    ['the old kernel left', ['KERNEL_NOT_UNIQUE'], good.slice(1)],
+    ['no kernel', ['KERNEL_MISSING'], [opaque('usr/lib/modules'), rpmDatabase(to)]],
+    [
+      'an unsigned kernel',
+      ['KERNEL_UNSIGNED'],
+      changed(`${newKernel}/vmlinuz`, makeKernel({ seed: 's', release: to, signer: null })),
+    ],
+    ['a kernel that is no PE file', ['PE_INVALID'], changed(`${newKernel}/vmlinuz`, 'rubbish')],
+    [
+      'a cut kernel',
+      ['PE_INVALID'],
+      changed(`${newKernel}/vmlinuz`, makeKernel({ seed: 's', release: to }).subarray(0, 3000)),
+    ],
+    ['no initramfs', ['INITRAMFS_MISSING'], changed(`${newKernel}/initramfs.img`)],
+    ['an empty initramfs', ['INITRAMFS_MISSING'], changed(`${newKernel}/initramfs.img`, '')],
+    ['an unreadable initramfs', ['INITRAMFS_INVALID'], changed(`${newKernel}/initramfs.img`, 'rubbish')],
+    [
+      'the initramfs of the old kernel',
+      ['INITRAMFS_INVALID'],
+      changed(`${newKernel}/initramfs.img`, makeInitramfs({ release: from })),
+    ],
+    ['an RPM database with the old entries', ['RPMDB_MISMATCH'], good.slice(0, -1)],
+    ['no RPM database', ['RPMDB_UNREADABLE'], [...good.slice(0, -1), whiteout('usr/share/rpm')]],
+    [
+      'another shim',
+      ['BOOT_LOADER_CHANGED'],
+      [...good, file(`${vendorDirectory}/shimx64.efi`, makeShim({ seed: 'x' }))],
+    ],
+    [
+      'another GRUB',
+      ['BOOT_LOADER_CHANGED'],
+      [...good, file(`${vendorDirectory}/grubx64.efi`, makeGrub({ seed: 'x' }))],
+    ],
+    ['no GRUB', ['BOOT_LOADER_MISSING'], [...good, whiteout(`${vendorDirectory}/grubx64.efi`)]],
+    ['files below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, file('boot/vmlinuz-6.1', 'MZ')]],
+    ['no kubelet', ['NODE_SOFTWARE_MISSING'], [...good, whiteout('usr/bin/kubelet')]],
+    ['no HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`)],
+    ['an empty HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`, '')],
+    ['a unified kernel image', ['UKI_NOT_SUPPORTED'], [...good, file(`${newKernel}/linux.efi`, 'MZ')]],
+  ]
+  it.each(cases)('%s: %j', async (_name, wanted, layer) => {
+    expect(await codes([layer])).toEqual(wanted)
+  })
+
+  it('the HMAC of the old kernel', async () => {
+    const hmac = kernelFiles(from).find(entry => entry.path.endsWith('.hmac'))?.content ?? ''
+    expect(await codes([changed(`${newKernel}/.vmlinuz.hmac`, hmac)])).toEqual(['KERNEL_HMAC_MISSING'])
+  })
+
+  it('a kernel of another release', async () => {
+    const found = await findings([good], { release: '6.1.0-57.x86_64' })
+    expect(found.map(one => one.code)).toEqual(['KERNEL_RELEASE_MISMATCH', 'INITRAMFS_INVALID', 'RPMDB_MISMATCH'])
+    expect(found[0]?.found).toBe(to)
+    expect(found[2]?.found).toContain('kernel-core-6.1.0-57.x86_64 is not installed')
+    expect(found[2]?.found).toContain('kernel-core-6.1.0-56.x86_64 is still installed')
+  })
+
+  it('another base below', async () => {
+    expect(await codes([good], { below: [...baseEntries(from), file('etc/more', '')] })).toEqual(['IMAGE_NOT_ON_BASE'])
+  })
+
+  it('asks only for what the base has', async () => {
+    const small = baseEntries(from).filter(entry => !/kubelet|crio|hmac/.test(entry.path))
+    const layer = good.filter(entry => !entry.path.endsWith('.hmac'))
+    expect(await codes([layer], { base: [...small, file('boot/here', '')] })).toEqual([])
+  })
+
+  it('tells all findings at once', async () => {
+    const layer = [
+      ...changed(`${newKernel}/initramfs.img`, '').slice(0, -1),
+      whiteout('usr/bin/crio'),
+      file('boot/x', ''),
+    ]
+    expect(await codes([layer])).toEqual([
+      'INITRAMFS_MISSING',
+      'RPMDB_MISMATCH',
+      'BOOT_DIRECTORY_NOT_EMPTY',
+      'NODE_SOFTWARE_MISSING',
+    ])
+  })
+})

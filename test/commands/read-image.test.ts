@@ -1,0 +1,142 @@
+// Reading whole images from a registry and from layouts: what is in them, and images that lie.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { inspectImage, readImage } from '../../src/commands/read-image.ts'
+import { openLayout } from '../../src/edge/oci-layout.ts'
+import { openRegistry } from '../../src/edge/registry.ts'
+import { noCredentials } from '../../src/edge/registry-credentials.ts'
+import { parseImageReference } from '../../src/formats/oci/reference.ts'
+import { baseEntries, kernelPackages, layeredEntries, vendorDirectory } from '../build/coreos.ts'
+import { expectToolError } from '../build/expect-error.ts'
+import {
+  file,
+  hardLink,
+  type Layer,
+  type LayerEntry,
+  layerOfTar,
+  makeLayer,
+  makeTar,
+  sha256,
+  symlink,
+} from '../build/layer.ts'
+import { type MadeImage, makeImage, writeLayout } from '../build/oci-layout.ts'
+import { startRegistry, type TestRegistry } from '../build/registry.ts'
+
+const [from, to] = ['6.1.0-55.x86_64', '6.1.0-56.x86_64']
+const base = makeLayer(baseEntries(from))
+const top = makeLayer(layeredEntries(from, to), { compression: 'zstd' })
+const empty = makeLayer([], { compression: 'none' })
+
+let directory: string
+let registry: TestRegistry
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'read-image-'))
+  registry = await startRegistry()
+})
+afterEach(async () => {
+  await registry.close()
+  await rm(directory, { recursive: true })
+})
+
+async function layoutOf(made: MadeImage) {
+  await writeLayout(made, directory)
+  return await openLayout(directory, { architecture: 'amd64' })
+}
+const layersOf = async (...layers: readonly Layer[]) => await layoutOf(makeImage({ layers }))
+const imageOf = (...layers: readonly (readonly LayerEntry[])[]) => layersOf(...layers.map(one => makeLayer(one)))
+
+describe('inspectImage', () => {
+  it.each(['oci', 'docker'] as const)('tells all of a layered image from a registry (%s)', async schema => {
+    const made = makeImage({ layers: [base, empty, top, empty], schema, labels: { 'ostree.linux': from } })
+    registry.add('team/image', made, 'v1')
+    const client = openRegistry({ allowInsecure: true, credentials: noCredentials, pauseMs: 1 })
+    const image = await client.openImage(parseImageReference(`${registry.host}/team/image:v1`), 'amd64')
+    for (const inFlight of [1, 2, 4]) {
+      const contents = await inspectImage(image, { inFlight })
+      expect(contents.digest).toBe(made.digest)
+      expect(contents.proof).toBe('all-layers')
+      expect(contents.diffIds).toEqual(made.layers.map(layer => layer.diffId))
+      expect(contents.kernelRelease).toBe(to)
+      expect(contents.os).toEqual({ id: 'test', versionId: '42.1' })
+      expect(contents.problems).toEqual([])
+      expect(contents.bootFiles.map(one => [one.role, one.path, one.layer])).toEqual([
+        ['shim', `${vendorDirectory}/shimx64.efi`, base.digest],
+        ['grub', `${vendorDirectory}/grubx64.efi`, base.digest],
+        ['mok-manager', `${vendorDirectory}/mmx64.efi`, base.digest],
+        ['fallback', 'usr/lib/bootupd/updates/EFI/BOOT/fbx64.efi', base.digest],
+        ['kernel', `usr/lib/modules/${to}/vmlinuz`, top.digest],
+        ['initramfs', `usr/lib/modules/${to}/initramfs.img`, top.digest],
+        ['os-release', 'usr/lib/os-release', base.digest],
+      ])
+      expect(contents.packages?.filter(one => one.name.startsWith('kernel'))).toEqual(kernelPackages(to))
+      expect(contents.listing.has(`usr/lib/modules/${to}/modules.dep`)).toBe(true)
+      expect(contents.listing.has(`usr/lib/modules/${from}/modules.dep`)).toBe(false)
+      expect(contents.listing.has('usr/bin/kubelet')).toBe(true)
+      expect(contents.listing.has('usr/bin/bootc')).toBe(false)
+      expect(contents.kernelHmac).not.toBeNull()
+      expect(contents.hasOstreeRepository).toBe(false)
+    }
+  })
+
+  it('reads layers again when links lead to places that were not kept', async () => {
+    const image = await imageOf(
+      baseEntries(from).map(entry => (entry.path.endsWith('/vmlinuz') ? { ...entry, path: 'opt/far/away' } : entry)),
+      [file('opt/hidden', 'not it')],
+      [symlink(`usr/lib/modules/${from}/vmlinuz`, '/opt/link'), symlink('opt/link', 'far/away')],
+      [file('opt/os', 'ID=linked'), hardLink('etc/os-release', 'opt/os')],
+    )
+    const contents = await readImage(image)
+    expect(contents.kernelRelease).toBe(from)
+    expect(contents.bootFiles.find(one => one.role === 'kernel')?.bytes[0]).toBe(0x4d)
+    expect(contents.os.id).toBe('linked')
+  })
+
+  it('an image without RPM database and os-release', async () => {
+    const image = await imageOf(baseEntries(from).filter(entry => !/os-release|rpm/.test(entry.path)))
+    const contents = await inspectImage(image)
+    expect(contents.packages).toBeNull()
+    expect(contents.os).toEqual({ id: null, versionId: null })
+    expect(contents.problems).toEqual([])
+  })
+})
+
+describe('images that lie', () => {
+  it('a diff_id of another layer', async () => {
+    const config = { rootfs: { type: 'layers', diff_ids: [base.diffId, base.diffId] } }
+    await expectToolError('DIGEST_MISMATCH', inspectImage(await layoutOf(makeImage({ layers: [base, top], config }))))
+  })
+
+  it('fewer diff_ids than layers', async () => {
+    const config = { rootfs: { type: 'layers', diff_ids: [base.diffId] } }
+    await expectToolError('IMAGE_INVALID', layoutOf(makeImage({ layers: [base, top], config })))
+  })
+
+  it('a layer that is no archive, one that is cut, a bomb', async () => {
+    await expectToolError('LAYER_INVALID', inspectImage(await layersOf(base, layerOfTar(new Uint8Array(700).fill(1)))))
+    const tar = makeTar(baseEntries(from))
+    const cut = layerOfTar(tar.subarray(0, tar.length - 1500))
+    await expectToolError('LAYER_INVALID', inspectImage(await layersOf(cut)))
+    const bomb = makeLayer([file('usr/zeros', new Uint8Array(4 << 20))])
+    await expectToolError('CEILING_REACHED', inspectImage(await layersOf(base, bomb)))
+  })
+
+  it('bytes in the registry that are not the layer', async () => {
+    registry.add('team/image', makeImage({ layers: [base, top] }), 'v1')
+    const client = openRegistry({ allowInsecure: true, credentials: noCredentials, pauseMs: 1 })
+    const image = await client.openImage(parseImageReference(`${registry.host}/team/image:v1`), 'amd64')
+    registry.faults.push({ path: new RegExp(top.digest), times: 1, body: 'wrong' })
+    const error = await inspectImage(image).catch(one => one)
+    expect(['DIGEST_MISMATCH', 'LAYER_INVALID']).toContain(error.code)
+  })
+
+  it('wrong kinds of compression under every media type', async () => {
+    const renamed = { ...top, mediaType: base.mediaType }
+    expect((await inspectImage(await layersOf(base, renamed))).kernelRelease).toBe(to)
+    const xz = new Uint8Array([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 1, 2])
+    const layer = { ...base, bytes: xz, digest: sha256(xz) }
+    await expectToolError('LAYER_UNSUPPORTED', inspectImage(await layersOf(layer)))
+  })
+})

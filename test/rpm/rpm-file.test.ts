@@ -1,0 +1,169 @@
+// Our RPM writer against rpm, and our reader against rpm on files of rpmbuild and of our writer.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { readCpio } from '../../src/formats/rpm/cpio.ts'
+import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
+import { checkRpmDigests, parseRpm } from '../../src/formats/rpm/rpm-file.ts'
+import { makeRpm, type RpmInput } from '../build/rpm.ts'
+import { buildWithRpmbuild, run, unxz, workDirectory } from './programs.ts'
+
+const directory = workDirectory()
+const modules = '/usr/lib/modules/6.1.0-56.x86_64'
+const made: readonly RpmInput[] = [
+  {
+    name: 'kernel-core',
+    version: '6.1.0',
+    release: '56',
+    files: [
+      { path: modules, directory: true },
+      { path: `${modules}/vmlinuz`, content: 'MZ', mode: 0o755 },
+      { path: `${modules}/big`, content: new Uint8Array(3_000_000) },
+      { path: `${modules}/build`, link: '/usr/src' },
+      { path: '/etc/ü and space', content: '' },
+    ],
+    postinstall: 'exit 0',
+  },
+  {
+    name: 'kernel',
+    epoch: 4,
+    version: '6.1.0~rc1',
+    release: '56.el9^git',
+    compression: 'zstd',
+    requires: ['kernel-core'],
+  },
+  {
+    name: 'data',
+    version: '1',
+    release: '1',
+    arch: 'noarch',
+    sourceRpm: null,
+    compression: 'zstd',
+    files: [{ path: '/data', content: 'x' }],
+  },
+]
+const paths: string[] = []
+
+beforeAll(() => {
+  for (const input of made) {
+    const path = join(directory, `${input.name}.rpm`)
+    writeFileSync(path, makeRpm(input))
+    paths.push(path)
+  }
+  for (const payload of ['w6.gzdio', 'w2.xzdio', 'w3.zstdio'])
+    paths.push(...buildWithRpmbuild(directory, { version: '6.1.0', release: '57.el9', epoch: 1, payload }))
+})
+
+const identityFormat =
+  '%{NAME}\\n%{EPOCHNUM}\\n%{VERSION}\\n%{RELEASE}\\n%{ARCH}\\n%{SOURCERPM}\\n%{PAYLOADFORMAT}\\n%{PAYLOADCOMPRESSOR}\\n[%{PAYLOADDIGEST}]\\n%{SHA256HEADER}\\n'
+const orNone = (text: string | null) => text ?? '(none)'
+
+describe('RPM files', () => {
+  it('there are all that should be', () => {
+    expect(paths).toHaveLength(made.length + 9)
+  })
+
+  it('rpm accepts every digest of the files we write', () => {
+    for (const path of paths.slice(0, made.length)) {
+      run('rpm', '-K', '--nosignature', path)
+      const damaged = readFileSync(path)
+      damaged[damaged.length - 10] = (damaged.at(-10) ?? 0) ^ 1
+      writeFileSync(join(directory, 'damaged.rpm'), damaged)
+      expect(() => run('rpm', '-K', '--nosignature', join(directory, 'damaged.rpm'))).toThrow()
+    }
+  })
+
+  it('rpm lists the files we write', () => {
+    const [path = ''] = paths
+    expect(
+      run(
+        'rpm',
+        '-qp',
+        '--nosignature',
+        '--qf',
+        '[%{FILENAMES} %{FILEMODES:octal} %{FILESIZES} %{FILELINKTOS} %{FILEUSERNAME}\\n]',
+        path,
+      ),
+    ).toBe(
+      `/etc/ü and space 100644 0  root
+${modules} 40755 4096  root
+${modules}/big 100644 3000000  root
+${modules}/build 120777 8 /usr/src root
+${modules}/vmlinuz 100755 2  root
+`,
+    )
+  })
+
+  it('rpm and parseRpm read the same identity', () => {
+    for (const path of paths) {
+      const file = parseRpm(new Uint8Array(readFileSync(path)), path)
+      const { header } = file
+      const { epoch, version, release } = header.evr
+      const ours = [header.name, epoch, version, release, orNone(header.arch), orNone(header.sourceRpm)]
+      const payload = [header.payloadFormat, header.payloadCompressor, header.payloadSha256, file.headerSha256].map(
+        orNone,
+      )
+      expect([...ours, ...payload].join('\n')).toBe(
+        run('rpm', '-qp', '--nosignature', '--qf', identityFormat, path).trimEnd(),
+      )
+      checkRpmDigests(file)
+    }
+  })
+
+  it('rpm and readCpio read the same files', () => {
+    for (const path of paths) {
+      const file = parseRpm(new Uint8Array(readFileSync(path)), path)
+      const open = { gzip: gunzipSync, zstd: zstdDecompressSync, xz: unxz }
+      const compressor = file.header.payloadCompressor
+      if (compressor !== 'gzip' && compressor !== 'zstd' && compressor !== 'xz')
+        throw new Error(`${compressor} of ${path}`)
+      const ours = [...readCpio(open[compressor](file.payload), path)].map(
+        entry => `${entry.path.slice(1)} ${entry.mode.toString(8)}`,
+      )
+      const theirs = run('rpm', '-qp', '--nosignature', '--qf', '[%{FILENAMES} %{FILEMODES:octal}\\n]', path)
+      expect(ours.sort()).toEqual(
+        theirs
+          .split('\n')
+          .filter(line => line !== '' && !line.startsWith('(none)'))
+          .sort(),
+      )
+    }
+  })
+
+  it('rpm installs the files we write, and the headers of its database read the same', () => {
+    const database = join(directory, 'database')
+    const rpm = ['--dbpath', database, '--define', '_db_backend sqlite']
+    run('rpm', ...rpm, '--initdb')
+    run(
+      'rpm',
+      ...rpm,
+      '-i',
+      '--justdb',
+      '--nodeps',
+      '--noscripts',
+      '--nosignature',
+      '--ignorearch',
+      ...paths.slice(0, made.length),
+    )
+    const rows = new DatabaseSync(join(database, 'rpmdb.sqlite'), { readOnly: true })
+      .prepare('SELECT blob FROM Packages')
+      .all()
+    const ours = rows.map(({ blob }) => {
+      if (!(blob instanceof Uint8Array)) throw new Error('no blob')
+      const { name, evr, arch, sourceRpm } = parseRpmHeader(blob, 'rpmdb.sqlite')
+      return [name, evr.epoch, evr.version, evr.release, orNone(arch), orNone(sourceRpm)].join(' ')
+    })
+    const theirs = run(
+      'rpm',
+      ...rpm,
+      '-qa',
+      '--qf',
+      '%{NAME} %{EPOCHNUM} %{VERSION} %{RELEASE} %{ARCH} %{SOURCERPM}\\n',
+    )
+    expect(ours).toHaveLength(made.length)
+    expect(ours.sort()).toEqual(theirs.trimEnd().split('\n').sort())
+  })
+})
