@@ -98,10 +98,7 @@ class LayerScan {
       if (this.#nodes.size + this.#objects.size > this.#ceilings.kept)
         throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)
     }
-    // a body that was read to its end is closed; cancelling it again does no harm
-    await entry.body.cancel().catch(cause => {
-      throw layerFault(cause, this.#source)
-    })
+    await this.#drain(entry)
   }
 
   finished(): ScannedLayer {
@@ -189,13 +186,12 @@ class LayerScan {
     let bytes: Uint8Array | undefined = kept ? new Uint8Array(size) : undefined
     let filled = 0
     for await (const chunk of this.#pieces(entry)) {
-      if (bytes === undefined) {
-        // an object shows by its first piece what it may be
-        if (!mayBecomeBootFile(chunk, size)) break
+      // an object shows by its first piece what it may be; the rest of others is passed over
+      if (bytes === undefined && filled === 0 && mayBecomeBootFile(chunk, size)) {
         this.#limit(size, entry.header.name)
         bytes = new Uint8Array(size)
       }
-      bytes.set(chunk, filled)
+      bytes?.set(chunk, filled)
       filled += chunk.length
     }
     if (bytes === undefined) return undefined
@@ -206,6 +202,16 @@ class LayerScan {
         where: { source: this.#source, path: entry.header.name },
       })
     return bytes
+  }
+
+  /**
+   * Every body is read to its end: modern-tar 0.8.6 reads ahead, and cancelling a body that it holds whole takes the bytes from the entry that it has
+   * come to meanwhile, whose reader then waits for ever.
+   */
+  async #drain(entry: ParsedTarEntry): Promise<void> {
+    for await (const _ of this.#pieces(entry)) {
+      // not wanted
+    }
   }
 
   async *#pieces(entry: ParsedTarEntry): AsyncGenerator<Uint8Array, void, undefined> {
