@@ -57,7 +57,7 @@ describe('the environment of the builder', () => {
 
 describe('running a program', () => {
   it('gives exit status, output and the last lines of both streams, and passes them on as they come', async () => {
-    program('both', 'echo out; echo err >&2; seq 1 50; exit 3')
+    program('both', 'echo out; echo err >&2; sleep 0.2; seq 1 50; exit 3')
     const chunks: Buffer[] = []
     const options = { environment: { PATH: '/usr/bin:/bin' }, write: (chunk: Buffer) => chunks.push(chunk) }
     const result = await runCommand([join(directory, 'both')], {
@@ -104,7 +104,7 @@ describe('the builders that are installed', () => {
 })
 
 describe('ways to keep a build from the network', () => {
-  const storage = privateStorage('podman', '/work/overlay', 'overlay')
+  const storage = privateStorage('podman', { directory: '/work', runDirectory: '/tmp/aou-1' }, 'overlay')
 
   it('has host network only as the last one, and says so', () => {
     expect(confinements('podman', storage, false).map(({ isolation, network }) => [isolation, network])).toEqual([

@@ -1,10 +1,25 @@
 // A container storage of its own in the work directory, so that the user's images stay as they are; removed after the build.
 
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
 
 export type BuilderName = 'podman' | 'buildah'
+
+/** Directories of one build. */
+export interface StoragePlaces {
+  /** For images; large. */
+  readonly directory: string
+  /** For sockets and locks. podman refuses a runroot of more than 50 characters (containers/podman, libpod/options.go). */
+  readonly runDirectory: string
+}
+
+/** Makes the short directory; it is removed with the storages. */
+export async function makeRunDirectory(): Promise<string> {
+  const temporary = tmpdir()
+  return await mkdtemp(join(temporary.length <= 20 ? temporary : '/tmp', 'aou-'))
+}
 
 /** Where one build keeps its images; drivers as containers-storage names them. */
 export interface PrivateStorage {
@@ -16,7 +31,12 @@ export interface PrivateStorage {
 
 const drivers = ['overlay', 'vfs'] as const
 
-export function privateStorage(name: BuilderName, directory: string, driver: PrivateStorage['driver']): PrivateStorage {
+export function privateStorage(
+  name: BuilderName,
+  places: StoragePlaces,
+  driver: PrivateStorage['driver'],
+): PrivateStorage {
+  const directory = join(places.directory, driver)
   return {
     directory,
     driver,
@@ -24,7 +44,7 @@ export function privateStorage(name: BuilderName, directory: string, driver: Pri
       '--root',
       join(directory, 'root'),
       '--runroot',
-      join(directory, 'run'),
+      join(places.runDirectory, driver),
       '--storage-driver',
       driver,
       ...(name === 'podman' ? ['--tmpdir', join(directory, 'libpod')] : []),
@@ -35,14 +55,13 @@ export function privateStorage(name: BuilderName, directory: string, driver: Pri
 /** Makes the storage with overlay, or with vfs where overlay cannot be mounted. The second member is the last failure. */
 export async function openPrivateStorage(
   name: BuilderName,
-  directory: string,
+  places: StoragePlaces,
   options: CommandOptions,
 ): Promise<{ storage: PrivateStorage } | { failure: CommandResult | undefined }> {
   let failure: CommandResult | undefined
   for (const driver of drivers) {
-    const own = join(directory, driver)
-    await mkdir(own, { recursive: true, mode: 0o700 })
-    const storage = privateStorage(name, own, driver)
+    const storage = privateStorage(name, places, driver)
+    await mkdir(storage.directory, { recursive: true, mode: 0o700 })
     const result = await runCommand([name, ...storage.options, 'images', '--quiet'], {
       environment: options.environment,
     })
@@ -53,28 +72,30 @@ export async function openPrivateStorage(
 }
 
 /**
- * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages below `directory`.
+ * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages of these places.
  * Files of other user IDs are removed from within the builder's user namespace.
  */
 export async function removePrivateStorages(
   name: BuilderName,
-  directory: string,
+  places: StoragePlaces,
   options: CommandOptions & { readonly rootless: boolean },
 ): Promise<void> {
   const environment = options.environment
+  const { directory, runDirectory } = places
   if (options.rootless) {
-    const own = privateStorage(name, join(directory, 'overlay'), 'overlay')
-    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(directory)], { environment })
+    const own = privateStorage(name, places, 'overlay')
+    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(places)], { environment })
     await endPauseProcesses(directory)
   } else {
-    for (const point of (await mountsBelow(directory)).reverse())
-      await runCommand(['umount', '--lazy', point], { environment })
+    for (const place of [directory, runDirectory])
+      for (const point of (await mountsBelow(place)).reverse())
+        await runCommand(['umount', '--lazy', point], { environment })
   }
-  await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  for (const place of [directory, runDirectory]) await rm(place, { recursive: true, force: true, maxRetries: 3 })
 }
 
-function storageParts(directory: string): string[] {
-  return drivers.flatMap(driver => ['root', 'run'].map(part => join(directory, driver, part)))
+function storageParts({ directory, runDirectory }: StoragePlaces): string[] {
+  return drivers.flatMap(driver => [join(directory, driver, 'root'), join(runDirectory, driver)])
 }
 
 /** podman keeps a process per temporary directory that holds the user namespace open: its number is in pause.pid. */
