@@ -98,10 +98,15 @@ class LayerScan {
       if (this.#nodes.size + this.#objects.size > this.#ceilings.kept)
         throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)
     }
-    // a body that was read to its end is closed; cancelling it again does no harm
-    await entry.body.cancel().catch(cause => {
-      throw layerFault(cause, this.#source)
-    })
+    await this.#passOver(entry)
+  }
+
+  /**
+   * Reads what is left of a body. Not cancelled: when modern-tar has read ahead, cancelling one body cuts off the next one, whose reader then waits
+   * for ever.
+   */
+  async #passOver(entry: ParsedTarEntry): Promise<void> {
+    for await (const _ of this.#pieces(entry));
   }
 
   finished(): ScannedLayer {
@@ -188,10 +193,13 @@ class LayerScan {
     if (kept) this.#limit(size, entry.header.name)
     let bytes: Uint8Array | undefined = kept ? new Uint8Array(size) : undefined
     let filled = 0
+    let passedOver = false
     for await (const chunk of this.#pieces(entry)) {
+      if (passedOver) continue
       if (bytes === undefined) {
         // an object shows by its first piece what it may be
-        if (!mayBecomeBootFile(chunk, size)) break
+        passedOver = !mayBecomeBootFile(chunk, size)
+        if (passedOver) continue
         this.#limit(size, entry.header.name)
         bytes = new Uint8Array(size)
       }
