@@ -5,6 +5,7 @@ import type { Log } from '../edge/log.ts'
 import { openLayout } from '../edge/oci-layout.ts'
 import { packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
+import { inStep } from '../errors.ts'
 import { formatImageReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
@@ -53,13 +54,19 @@ export interface BuildParts {
   readonly environment: Environment
 }
 
+/** The image that something else built; undefined: it is to be built. Throws as `openLayout`. */
+export async function givenImage({ architecture, image }: Settings): Promise<ImageSource | undefined> {
+  if (image === undefined) return undefined
+  return await inStep('image', () =>
+    openLayout(image.directory, { architecture, ...(image.tag === undefined ? {} : { name: image.tag }) }),
+  )
+}
+
 /** Builds, or opens the layout of `image`. Throws as `buildImage` and `openLayout`. */
 export async function layoutFor(settings: Settings, parts: BuildParts, log: Log): Promise<BuiltLayout> {
-  const { architecture, image } = settings
-  if (image !== undefined) {
-    const name = image.tag === undefined ? {} : { name: image.tag }
-    return { image: await openLayout(image.directory, { architecture, ...name }), build: null }
-  }
+  const { architecture } = settings
+  const given = await givenImage(settings)
+  if (given !== undefined) return { image: given, build: null }
   const layoutDirectory = `${parts.scratch}/layout`
   const build = await log.childOutput(write =>
     buildImage({

@@ -24,7 +24,7 @@ import { proposeChange, type RepositoryChange, unrecordedImages } from '../propo
 import type { OutputName } from '../settings/outputs.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Base, findKernelFor, readBase } from './base-kernel.ts'
-import { type BuiltLayout, fetchPackages, layoutFor, planFor } from './build-layout.ts'
+import { type BuiltLayout, fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts'
 import { checkImage } from './check-image.ts'
 import type { Command, CommandResult } from './command.ts'
 import { type GitOpsTree, readGitOps, readSituation } from './gitops.ts'
@@ -75,7 +75,15 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   const plan = planFor(base, choice.kernel, settings)
   const containerfile = renderContainerfile(plan)
   const { packages, extraPackages } = choice.kernel
-  const key = changeKey({ settings, base: base.pinned.digest, packages, extraPackages, containerfile })
+  const given = await givenImage(settings)
+  const key = changeKey({
+    settings,
+    base: base.pinned.digest,
+    packages,
+    extraPackages,
+    containerfile,
+    image: given?.digest,
+  })
   const situation = await inStep('GitOps repository', () => readSituation(gitops, settings.directory))
   const decision = decideOutcome(situation, key, settings.pools)
   const work: Work = {
@@ -109,6 +117,8 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
   const pinned = { ...settings.imageRepository, digest: image.image.digest }
   const record = recordFor(work, image, pinned)
   const change = proposeChange(settings, work.gitops.files, record, others)
+  if (change.files.length === 0)
+    return nothingToSay({ ...work, decision: { outcome: 'unchanged', pullRequest: undefined } })
   const insecureSources = settings.kernelRepositories
     .filter(url => url.startsWith('http:'))
     .concat(work.registry.insecureHosts())

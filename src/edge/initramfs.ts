@@ -3,7 +3,7 @@
 import { Readable, type Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
-import { XzReadableStream } from 'xz-decompress'
+import xz from 'xz-decompress'
 import { ToolError } from '../errors.ts'
 import { splitFrames } from './zstd-frames.ts'
 
@@ -97,7 +97,7 @@ function unpack(
   if (hex.startsWith('1f8b')) return through(rest, createGunzip())
   if (hex.startsWith('28b52ffd'))
     return through(splitFrames(rest, source, { zerosMayFollow: true }), createZstdDecompress())
-  if (hex.startsWith('fd377a585a00')) return new XzReadableStream(ReadableStream.from(rest))
+  if (hex.startsWith('fd377a585a00')) return new xz.XzReadableStream(ReadableStream.from(rest))
   return undefined
 }
 

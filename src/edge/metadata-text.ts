@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import xz from 'xz-decompress'
 import { ToolError } from '../errors.ts'
+import { splitFrames } from './zstd-frames.ts'
 
 const magics = [
   { name: 'gzip', bytes: [0x1f, 0x8b] },
@@ -49,7 +50,7 @@ async function compressionOf(path: string): Promise<Compression> {
 async function* decompressed(path: string, compression: Compression, source: string): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path)
   try {
-    for await (const chunk of decompressor(file, compression)) yield chunk
+    for await (const chunk of decompressor(file, compression, source)) yield chunk
   } catch (error) {
     throw invalid(`damaged ${compression}`, source, error)
   } finally {
@@ -57,12 +58,14 @@ async function* decompressed(path: string, compression: Compression, source: str
   }
 }
 
-function decompressor(file: Readable, compression: Compression): AsyncIterable<Uint8Array> {
+function decompressor(file: Readable, compression: Compression, source: string): AsyncIterable<Uint8Array> {
   if (compression === 'none') return file
   if (compression === 'xz') return new xz.XzReadableStream(Readable.toWeb(file) as ReadableStream<Uint8Array>)
+  // Node's zstd decoder wants each frame in writes of its own
+  const input = compression === 'gzip' ? file : Readable.from(splitFrames(file, source), { objectMode: true })
   const stream = compression === 'gzip' ? createGunzip() : createZstdDecompress()
-  file.on('error', error => stream.destroy(error))
-  return file.pipe(stream)
+  input.on('error', error => stream.destroy(error))
+  return input.pipe(stream)
 }
 
 function invalid(found: string, source: string, cause: unknown): ToolError {

@@ -98,15 +98,7 @@ class LayerScan {
       if (this.#nodes.size + this.#objects.size > this.#ceilings.kept)
         throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)
     }
-    await this.#passOver(entry)
-  }
-
-  /**
-   * Reads what is left of a body. Not cancelled: when modern-tar has read ahead, cancelling one body cuts off the next one, whose reader then waits
-   * for ever.
-   */
-  async #passOver(entry: ParsedTarEntry): Promise<void> {
-    for await (const _ of this.#pieces(entry));
+    await this.#drain(entry)
   }
 
   finished(): ScannedLayer {
@@ -193,17 +185,13 @@ class LayerScan {
     if (kept) this.#limit(size, entry.header.name)
     let bytes: Uint8Array | undefined = kept ? new Uint8Array(size) : undefined
     let filled = 0
-    let passedOver = false
     for await (const chunk of this.#pieces(entry)) {
-      if (passedOver) continue
-      if (bytes === undefined) {
-        // an object shows by its first piece what it may be
-        passedOver = !mayBecomeBootFile(chunk, size)
-        if (passedOver) continue
+      // an object shows by its first piece what it may be; the rest of others is passed over
+      if (bytes === undefined && filled === 0 && mayBecomeBootFile(chunk, size)) {
         this.#limit(size, entry.header.name)
         bytes = new Uint8Array(size)
       }
-      bytes.set(chunk, filled)
+      bytes?.set(chunk, filled)
       filled += chunk.length
     }
     if (bytes === undefined) return undefined
@@ -214,6 +202,16 @@ class LayerScan {
         where: { source: this.#source, path: entry.header.name },
       })
     return bytes
+  }
+
+  /**
+   * Every body is read to its end: modern-tar 0.8.6 reads ahead, and cancelling a body that it holds whole takes the bytes from the entry that it has
+   * come to meanwhile, whose reader then waits for ever.
+   */
+  async #drain(entry: ParsedTarEntry): Promise<void> {
+    for await (const _ of this.#pieces(entry)) {
+      // not wanted
+    }
   }
 
   async *#pieces(entry: ParsedTarEntry): AsyncGenerator<Uint8Array, void, undefined> {

@@ -8,7 +8,7 @@ import { checkedTar } from './tar-headers.ts'
 export const entryCeiling = 2_000_000
 
 /**
- * Reads a tar archive. Each entry's body has to be read or cancelled before the next entry. Throws LAYER_INVALID, LAYER_UNSUPPORTED, CEILING_REACHED, and
+ * Reads a tar archive. Each entry's body has to be read to its end before the next entry, never cancelled. Throws LAYER_INVALID, LAYER_UNSUPPORTED, CEILING_REACHED, and
  * what the stream of bytes throws.
  */
 export async function* tarEntries(

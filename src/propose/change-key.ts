@@ -12,6 +12,8 @@ export interface ChangeInputs {
   readonly packages: readonly RepositoryPackage[]
   readonly extraPackages: readonly RepositoryPackage[]
   readonly containerfile: string
+  /** An image that something else built and that is proposed instead of a build. */
+  readonly image: OciDigest | undefined
 }
 
 /** 64 hex digits. Time, tag, tool version, builder, mirrors and the order of lists without order do not count. */
@@ -22,6 +24,7 @@ export function changeKey(inputs: ChangeInputs): string {
     base: inputs.base,
     packages: inputs.packages.map(checksumOf).sort(),
     extraPackages: inputs.extraPackages.map(checksumOf).sort(),
+    ...(inputs.image === undefined ? {} : { image: inputs.image }),
     containerfile: sha256Hex(Buffer.from(inputs.containerfile, 'utf8')),
     imageRepository: settings.imageRepository,
     architecture: settings.architecture,

@@ -335,6 +335,13 @@ describe('layers that are wrong', () => {
   })
 })
 
+it('reads a large wanted file behind many small ones that nobody wants', async () => {
+  const small = Array.from({ length: 30 }, (_, index) => file(`opt/small-${index}`, 'x'.repeat(1300)))
+  const large = pe('k'.repeat(200_000))
+  const tree = await treeOf([makeTar([...small, file(kernel, large)])], 128 * 1024)
+  expect(tree.read(kernel)?.bytes?.length).toBe(large.length)
+})
+
 describe('a layer of which only some files are kept', () => {
   const bytes = (length: number) => new Uint8Array(length).fill(7)
   const sizes = [0, 1, 181, 512, 900, 4096, 16_752, 70_000, 180_224]

@@ -153,6 +153,7 @@ describe('change key', () => {
     packages: [makePackage(), makePackage({ name: 'kernel', checksum: hexOf('other') })],
     extraPackages: [],
     containerfile: 'FROM x\n',
+    image: undefined,
   }
   const key = changeKey(inputs)
 
@@ -168,6 +169,7 @@ describe('change key', () => {
     { packages: [] },
     { extraPackages: [makePackage()] },
     { containerfile: 'FROM y\n' },
+    { image: digestOfSeed('given') },
     { settings: makeSettings({ pools: ['worker', 'master'] }) },
     { settings: makeSettings({ target: ['trustee'] }) },
     { settings: makeSettings({ requireCoverage: [] }) },
@@ -182,10 +184,16 @@ describe('change key', () => {
 describe('names', () => {
   it.each([
     ['', 'attested-os-update/root/update'],
-    ['clusters/One.two', 'attested-os-update/clusters-one-two/update'],
-    ['--', 'attested-os-update/root/update'],
+    ['clusters/one', 'attested-os-update/clusters-one/update'],
   ])('branch of %j', (directory, branch) => {
     expect(branchName(directory, 'update')).toBe(branch)
+  })
+
+  it('no two directories share a branch', () => {
+    const directories = ['', 'root', 'a/b', 'a-b', 'a.b', 'A/b', 'a/b-', '--', '-', 'clusters/One.two']
+    const branches = directories.map(directory => branchName(directory, 'update'))
+    expect(new Set(branches).size).toBe(directories.length)
+    for (const branch of branches) expect(branch).toMatch(/^attested-os-update\/[a-z0-9][a-z0-9-]*\/update$/)
   })
 
   it('expands image tags', () => {

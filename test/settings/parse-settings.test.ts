@@ -285,10 +285,15 @@ describe('rules between settings', () => {
     expect(codes(() => run('update', '', { file: `${complete}format: json\n` }))).toEqual([])
   })
 
-  it('image is for predict and boot-files only', () => {
+  it('update takes an image from an OCI layout only', () => {
     expect(codes(() => run('update', '--image quay.io/a/b:c', { file: complete }))).toEqual([
-      'SETTING_NOT_SUPPORTED: image is not supported yet for update',
+      'SETTING_NOT_SUPPORTED: image: proposing an image of a registry is not supported yet',
     ])
+    expect(run('update', '--image oci:out/layout:new', { file: complete }).request.image).toEqual({
+      kind: 'oci-layout',
+      directory: 'out/layout',
+      tag: 'new',
+    })
   })
 
   it('trustee needs its shape', () => {
@@ -377,6 +382,7 @@ describe('other commands', () => {
       },
       secureBoot: false,
       banks: ['sha256'],
+      allowInsecure: false,
       format: 'table',
     })
     expect(run('predict', '--image oci:x --bank sha1,sha512 --format json').request).toMatchObject({
