@@ -1,7 +1,7 @@
 // Runs the bundled Action and CLI from dist/ in a child process, as GitHub's runner and a shell do.
 
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -21,6 +21,8 @@ export interface ActionRun extends ProgramRun {
   readonly summary: string
   /** The `::error …::` lines. */
   readonly errors: readonly string[]
+  /** What the run left in the runner's temporary directory. */
+  readonly left: readonly string[]
 }
 
 export interface RunOptions {
@@ -100,6 +102,7 @@ export async function runAction(
       outputs: parseOutputs(readFileSync(output, 'utf8')),
       summary: readFileSync(summary, 'utf8'),
       errors: result.stdout.split('\n').filter(line => line.startsWith('::error')),
+      left: readdirSync(join(scratch, 'temp')),
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
