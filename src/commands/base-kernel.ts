@@ -17,6 +17,7 @@ export interface Base {
   readonly pinned: PinnedReference
   /** The tag that was followed; null for a base that is given by digest. */
   readonly tag: string | null
+  /** Where its layers are read from. */
   readonly image: ImageSource
   readonly contents: ImageContents
   readonly kernel: BaseKernel

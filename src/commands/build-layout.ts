@@ -7,6 +7,7 @@ import { packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
 import { formatImageReference } from '../formats/oci/reference.ts'
+import { onBaseLayers } from '../image/base-layers.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
 import { packageDirectory } from '../layering/containerfile.ts'
@@ -62,7 +63,10 @@ export async function givenImage({ architecture, image }: Settings): Promise<Ima
   )
 }
 
-/** Builds, or opens the layout of `image`. Throws as `buildImage` and `openLayout`. */
+/**
+ * Builds, or opens the layout of `image`. What was built gets the layers of the base as the base's registry has them: builders
+ * compress them anew, and the registry would store all of them twice. Throws as `buildImage`, `openLayout` and `onBaseLayers`.
+ */
 export async function layoutFor(settings: Settings, parts: BuildParts, log: Log): Promise<BuiltLayout> {
   const { architecture } = settings
   const given = await givenImage(settings)
@@ -84,5 +88,6 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
       write: chunk => write(decoder.decode(chunk, { stream: true })),
     }),
   )
-  return { image: await openLayout(layoutDirectory, { architecture }), build }
+  log.info(`built with ${build.builder} ${build.version}, isolation ${build.isolation}, network ${build.network}`)
+  return { image: onBaseLayers(await openLayout(layoutDirectory, { architecture }), parts.base.image), build }
 }

@@ -96,7 +96,7 @@ export async function buildImage(request: BuildRequest): Promise<BuildResult> {
     } catch (error) {
       if (!(error instanceof ToolError) || error.code !== 'BUILDER_NOT_FOUND') throw error
       failure = error
-      request.write(Buffer.from(`${error.message}: ${error.found ?? 'no reason given'}\n`))
+      request.write(Buffer.from(`${builder.name} is not used: ${error.message}: ${error.found ?? ''}\n`))
     }
   }
   throw failure ?? new ToolError('BUILDER_NOT_FOUND', 'no container builder is given')
@@ -107,11 +107,11 @@ async function buildWith(builder: Builder, request: BuildRequest): Promise<Build
   const directory = join(request.workDirectory, 'builder')
   const temporary = join(directory, 'tmp')
   await mkdir(temporary, { recursive: true, mode: 0o700 })
+  const place = { directory, runDirectory: await makeRunDirectory() }
   const environment = { ...cleanEnvironment(request.environment), TMPDIR: temporary }
   const rootless = process.getuid?.() !== 0
-  const places = { directory, runDirectory: await makeRunDirectory() }
   try {
-    const opened = await openPrivateStorage(name, places, { environment })
+    const opened = await openPrivateStorage(name, place, { environment })
     if ('failure' in opened)
       throw builderFailure('BUILDER_NOT_FOUND', `${name} cannot store images here`, opened.failure)
     const { storage } = opened
@@ -126,7 +126,7 @@ async function buildWith(builder: Builder, request: BuildRequest): Promise<Build
     await exportLayout(name, storage, localImageId, request, environment)
     return { builder: name, version, isolation: confinement.isolation, network: confinement.network, localImageId }
   } finally {
-    await removePrivateStorages(name, places, { environment, rootless })
+    await removePrivateStorages(name, place, { environment, rootless })
   }
 }
 

@@ -16,7 +16,7 @@ import { type StandInFault, standInFaults } from '../build/stand-in/faults.ts'
 const kernel = { seed: 'faults', version: '5.14.0', release: '605.el9' }
 
 /** The codes that a fault must be refused with; others may come in addition. */
-const refusals: Readonly<Record<Exclude<StandInFault, 'fails'>, readonly ErrorCode[]>> = {
+const refusals: Readonly<Record<Exclude<StandInFault, 'fails' | 'prints-commands'>, readonly ErrorCode[]>> = {
   'nothing-installed': ['KERNEL_RELEASE_MISMATCH', 'RPMDB_MISMATCH'],
   'old-kernel-left': ['KERNEL_NOT_UNIQUE'],
   'second-kernel': ['KERNEL_NOT_UNIQUE'],

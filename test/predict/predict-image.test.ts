@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { banks } from '../../src/formats/bytes/digest.ts'
 import type { BootFile, BootFileRole } from '../../src/image/boot-file.ts'
-import { checkCoverage, checkOperatorApproval, checkOperatorCanCompute, operatorWouldApprove } from '../../src/predict/coverage.ts'
+import {
+  checkCoverage,
+  checkOperatorApproval,
+  checkOperatorCanCompute,
+  operatorWouldApprove,
+} from '../../src/predict/coverage.ts'
 import { predictImage } from '../../src/predict/predict-image.ts'
 import type { Prediction } from '../../src/predict/prediction.ts'
 import { makeGrub, makeInitramfs, makeKernel, makeShim, sbatTexts, vendorKeys } from '../build/boot-files.ts'
@@ -262,7 +267,11 @@ describe('coverage under the policy of the targets', () => {
     const moved = chain.map(one => ({ ...one, path: `usr/lib/efi/${one.role}/1/EFI/fedora/${one.role}.efi` }))
     expect(() => checkOperatorCanCompute(inBootupd, rhel)).not.toThrow()
     expect(faultOf(() => checkOperatorCanCompute(moved, rhel)).code).toBe('OPERATOR_WOULD_NOT_APPROVE')
-    for (const os of [{ ...rhel, versionId: '9.4' }, { id: 'centos', versionId: '10' }, { id: null, versionId: null }])
+    for (const os of [
+      { ...rhel, versionId: '9.4' },
+      { id: 'centos', versionId: '10' },
+      { id: null, versionId: null },
+    ])
       expect(faultOf(() => checkOperatorCanCompute(inBootupd, os)).found).toContain(`system ${os.id ?? ''}-`)
     expect(() => checkOperatorApproval(only(chain, true))).not.toThrow()
     expect(faultOf(() => checkOperatorApproval(only(twice, true)))).toMatchObject({

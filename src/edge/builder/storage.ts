@@ -7,18 +7,11 @@ import { type CommandOptions, type CommandResult, runCommand } from './command.t
 
 export type BuilderName = 'podman' | 'buildah'
 
-/** Directories of one build. */
-export interface StoragePlaces {
-  /** For images; large. */
+/** Directories of one build; both are removed after it. */
+export interface StoragePlace {
   readonly directory: string
-  /** For sockets and locks. podman refuses a runroot of more than 50 characters (containers/podman, libpod/options.go). */
+  /** For mounts and locks: podman refuses a path above 50 characters (libpod/options.go, WithStorageConfig). */
   readonly runDirectory: string
-}
-
-/** Makes the short directory; it is removed with the storages. */
-export async function makeRunDirectory(): Promise<string> {
-  const temporary = tmpdir()
-  return await mkdtemp(join(temporary.length <= 20 ? temporary : '/tmp', 'aou-'))
 }
 
 /** Where one build keeps its images; drivers as containers-storage names them. */
@@ -31,12 +24,21 @@ export interface PrivateStorage {
 
 const drivers = ['overlay', 'vfs'] as const
 
+const longestRunDirectory = 50
+
+/** Makes a directory with a short path. The work directory of a GitHub runner is longer than podman takes. */
+export async function makeRunDirectory(temporary = tmpdir()): Promise<string> {
+  const name = (parent: string) => join(parent, 'image-build-')
+  const tail = 'XXXXXX/overlay'.length
+  return await mkdtemp(name(name(temporary).length + tail <= longestRunDirectory ? temporary : '/tmp'))
+}
+
 export function privateStorage(
   name: BuilderName,
-  places: StoragePlaces,
+  place: StoragePlace,
   driver: PrivateStorage['driver'],
 ): PrivateStorage {
-  const directory = join(places.directory, driver)
+  const directory = join(place.directory, driver)
   return {
     directory,
     driver,
@@ -44,7 +46,7 @@ export function privateStorage(
       '--root',
       join(directory, 'root'),
       '--runroot',
-      join(places.runDirectory, driver),
+      join(place.runDirectory, driver),
       '--storage-driver',
       driver,
       ...(name === 'podman' ? ['--tmpdir', join(directory, 'libpod')] : []),
@@ -55,12 +57,12 @@ export function privateStorage(
 /** Makes the storage with overlay, or with vfs where overlay cannot be mounted. The second member is the last failure. */
 export async function openPrivateStorage(
   name: BuilderName,
-  places: StoragePlaces,
+  place: StoragePlace,
   options: CommandOptions,
 ): Promise<{ storage: PrivateStorage } | { failure: CommandResult | undefined }> {
   let failure: CommandResult | undefined
   for (const driver of drivers) {
-    const storage = privateStorage(name, places, driver)
+    const storage = privateStorage(name, place, driver)
     await mkdir(storage.directory, { recursive: true, mode: 0o700 })
     const result = await runCommand([name, ...storage.options, 'images', '--quiet'], {
       environment: options.environment,
@@ -72,30 +74,26 @@ export async function openPrivateStorage(
 }
 
 /**
- * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages of these places.
+ * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages of the place.
  * Files of other user IDs are removed from within the builder's user namespace.
  */
 export async function removePrivateStorages(
   name: BuilderName,
-  places: StoragePlaces,
+  place: StoragePlace,
   options: CommandOptions & { readonly rootless: boolean },
 ): Promise<void> {
   const environment = options.environment
-  const { directory, runDirectory } = places
+  const { directory, runDirectory } = place
   if (options.rootless) {
-    const own = privateStorage(name, places, 'overlay')
-    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(places)], { environment })
+    const own = privateStorage(name, place, 'overlay')
+    const roots = drivers.map(driver => join(directory, driver, 'root'))
+    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...roots, runDirectory], { environment })
     await endPauseProcesses(directory)
   } else {
-    for (const place of [directory, runDirectory])
-      for (const point of (await mountsBelow(place)).reverse())
-        await runCommand(['umount', '--lazy', point], { environment })
+    const points = [...(await mountsBelow(directory)), ...(await mountsBelow(runDirectory))]
+    for (const point of points.reverse()) await runCommand(['umount', '--lazy', point], { environment })
   }
-  for (const place of [directory, runDirectory]) await rm(place, { recursive: true, force: true, maxRetries: 3 })
-}
-
-function storageParts({ directory, runDirectory }: StoragePlaces): string[] {
-  return drivers.flatMap(driver => [join(directory, driver, 'root'), join(runDirectory, driver)])
+  for (const own of [directory, runDirectory]) await rm(own, { recursive: true, force: true, maxRetries: 3 })
 }
 
 /** podman keeps a process per temporary directory that holds the user namespace open: its number is in pause.pid. */
