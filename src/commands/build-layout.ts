@@ -7,7 +7,6 @@ import { packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
 import { formatImageReference } from '../formats/oci/reference.ts'
-import { onBaseLayers } from '../image/base-layers.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
 import { packageDirectory } from '../layering/containerfile.ts'
@@ -41,9 +40,8 @@ export async function fetchPackages(kernel: KernelPackages, scratch: string, all
 }
 
 export interface BuiltLayout {
-  readonly image: ImageSource
-  /** null for an image that something else built. */
-  readonly build: BuildResult | null
+  readonly source: ImageSource
+  readonly build: BuildResult
 }
 
 export interface BuildParts {
@@ -63,14 +61,9 @@ export async function givenImage({ architecture, image }: Settings): Promise<Ima
   )
 }
 
-/**
- * Builds, or opens the layout of `image`. What was built gets the layers of the base as the base's registry has them: builders
- * compress them anew, and the registry would store all of them twice. Throws as `buildImage`, `openLayout` and `onBaseLayers`.
- */
+/** Builds and opens the layout that came out. Throws as `buildImage` and `openLayout`. */
 export async function layoutFor(settings: Settings, parts: BuildParts, log: Log): Promise<BuiltLayout> {
   const { architecture } = settings
-  const given = await givenImage(settings)
-  if (given !== undefined) return { image: given, build: null }
   const layoutDirectory = `${parts.scratch}/layout`
   const decoder = new TextDecoder()
   const build = await log.childOutput(write =>
@@ -89,5 +82,5 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
     }),
   )
   log.info(`built with ${build.builder} ${build.version}, isolation ${build.isolation}, network ${build.network}`)
-  return { image: onBaseLayers(await openLayout(layoutDirectory, { architecture }), parts.base.image), build }
+  return { source: await openLayout(layoutDirectory, { architecture }), build }
 }

@@ -31,7 +31,8 @@ export async function runAction({ environment, directory, stdout }: ActionWorld)
         ? {}
         : { predictions: writeDocument(environment.RUNNER_TEMP || directory, 'predictions.json', result.predictions) }
     setOutputs(allOutputs({ ...result.outputs, ...predictions }))
-    log.info(result.text)
+    const asJson = 'format' in parsed.request && parsed.request.format === 'json'
+    log.info(asJson ? JSON.stringify(result.document, null, 2) : result.text)
     if (result.summary !== undefined) summary(result.summary)
     return result.exitCode
   } catch (error) {

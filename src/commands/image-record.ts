@@ -1,15 +1,23 @@
 // From an image that was read to its record: predictions by the settings, then everything that is kept of it for ever.
 
-import { toolVersion } from '../edge/surroundings.ts'
+import type { BuildResult } from '../edge/builder.ts'
+import type { RegistryClient } from '../edge/registry.ts'
+import { type Environment, runUrl, timeNow, toolVersion } from '../edge/surroundings.ts'
+import { inStep } from '../errors.ts'
+import { sha256Hex } from '../formats/bytes/digest.ts'
 import { chainId } from '../formats/oci/chain.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageContents } from '../image/image-contents.ts'
+import type { ImageSource } from '../image/image-source.ts'
+import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { checkOperatorApproval, checkOperatorCanCompute } from '../predict/coverage.ts'
 import { type ImagePrediction, predictImage } from '../predict/predict-image.ts'
-import { recordedBootFile, recordedPrediction } from '../propose/record.ts'
+import { recordedBootFile, recordedPackage, recordedPrediction } from '../propose/record.ts'
 import type { ImageRecord } from '../propose/record-schema.ts'
+import { unrecordedImages } from '../propose/repository-change.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
+import { readImage } from './read-image.ts'
 
 /** Secure Boot counts as on when nothing says otherwise (interface §2). Throws as `predictImage`, and OPERATOR_WOULD_NOT_APPROVE. */
 export function predictFor(settings: Settings, contents: ImageContents): ImagePrediction {
@@ -26,7 +34,72 @@ export function predictFor(settings: Settings, contents: ImageContents): ImagePr
   return predicted
 }
 
-export interface RecordParts {
+/** An image that was built, or given, and passed its checks. */
+export interface ReadyImage {
+  readonly image: ImageSource
+  /** null: something else built it. */
+  readonly build: BuildResult | null
+  readonly pinned: PinnedReference
+  readonly contents: ImageContents
+  readonly prediction: ImagePrediction
+}
+
+/** How a layered image came to be. */
+export interface Making {
+  readonly base: Base
+  readonly choice: KernelChoice
+  readonly containerfile: string
+  readonly key: string
+  readonly environment: Environment
+}
+
+/** The record of the new image. */
+export function layeredRecord({ pinned, contents, prediction, build }: ReadyImage, making: Making): ImageRecord {
+  const { packages, extraPackages } = making.choice.kernel
+  return {
+    ...recordOf({ image: pinned, kind: 'layered', contents, prediction, created: timeNow() }),
+    changeKey: making.key,
+    base: recordedBase(making.base),
+    kernel: { release: contents.kernelRelease, packages: packages.map(recordedPackage) },
+    extraPackages: extraPackages.map(recordedPackage),
+    build:
+      build === null
+        ? null
+        : {
+            containerfileSha256: sha256Hex(Buffer.from(making.containerfile, 'utf8')),
+            builder: `${build.builder} ${build.version}`,
+            isolation: build.isolation,
+            network: build.network,
+            runUrl: runUrl(making.environment),
+          },
+  }
+}
+
+/** First adoption: the base, and what MachineConfigs name now, get values with the first pull request (interface §3). */
+export async function recordsOfOthers(
+  settings: Settings,
+  registry: RegistryClient,
+  files: ReadonlyMap<string, string>,
+  base: Base,
+): Promise<ImageRecord[]> {
+  const created = timeNow()
+  const records: ImageRecord[] = []
+  for (const { reference, kind, path } of unrecordedImages(settings, files, base.pinned)) {
+    const isBase = reference.digest === base.pinned.digest
+    const step = path === undefined ? 'values of the base image' : `values of osImageURL in ${path}`
+    const record = await inStep(step, async () => {
+      const contents = isBase
+        ? base.contents
+        : await readImage(await registry.openImage(reference, settings.architecture))
+      const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
+      return recordOf({ image, kind, contents, prediction: predictFor(settings, contents), created })
+    })
+    records.push(record)
+  }
+  return records
+}
+
+interface RecordParts {
   readonly image: PinnedReference
   readonly kind: ImageRecord['kind']
   readonly contents: ImageContents
@@ -35,7 +108,7 @@ export interface RecordParts {
 }
 
 /** The record of an image that no change of ours built: the base, or one that a MachineConfig names. */
-export function recordOf({ image, kind, contents, prediction, created }: RecordParts): ImageRecord {
+function recordOf({ image, kind, contents, prediction, created }: RecordParts): ImageRecord {
   return {
     schemaVersion: 1,
     image: formatPinnedReference(image),
@@ -55,7 +128,7 @@ export function recordOf({ image, kind, contents, prediction, created }: RecordP
 }
 
 /** How a record names the base of a layered image. */
-export function recordedBase({ pinned, tag, contents }: Base): NonNullable<ImageRecord['base']> {
+function recordedBase({ pinned, tag, contents }: Base): NonNullable<ImageRecord['base']> {
   return {
     image: formatPinnedReference(pinned),
     from: 'reference',

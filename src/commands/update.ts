@@ -4,163 +4,166 @@ import { type Builder, findBuilders } from '../edge/builder.ts'
 import type { ProposalResult } from '../edge/github.ts'
 import type { Log } from '../edge/log.ts'
 import type { RegistryClient } from '../edge/registry.ts'
-import { type Environment, environment, runUrl, timeNow, withScratchDirectory } from '../edge/surroundings.ts'
+import { type Environment, environment, withScratchDirectory } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
-import { sha256Hex } from '../formats/bytes/digest.ts'
-import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
+import { formatPinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
 import { namedAs, onBaseLayers } from '../image/base-layers.ts'
-import { type ImageContents, imageFacts } from '../image/image-contents.ts'
+import type { ImageSource } from '../image/image-source.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { renderContainerfile } from '../layering/containerfile.ts'
-import type { ImagePrediction } from '../predict/predict-image.ts'
 import { changeKey } from '../propose/change-key.ts'
 import { expandImageTag } from '../propose/image-tag.ts'
 import { branchName } from '../propose/names.ts'
 import { type Decision, decideOutcome, type Situation } from '../propose/outcome.ts'
 import { type PullRequestText, pullRequestText } from '../propose/pull-request.ts'
-import { recordedPackage } from '../propose/record.ts'
-import type { ImageRecord } from '../propose/record-schema.ts'
-import { proposeChange, type RepositoryChange, unrecordedImages } from '../propose/repository-change.ts'
-import type { OutputName } from '../settings/outputs.ts'
+import { proposeChange, type RepositoryChange } from '../propose/repository-change.ts'
+import { heldBack, isOlder, standingOf } from '../propose/standing.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Base, chooseKernelFor, readBase } from './base-kernel.ts'
-import { type BuiltLayout, fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts'
+import { fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts'
 import { checkImage } from './check-image.ts'
 import type { Command, CommandResult } from './command.ts'
-import { type GitOpsTree, readGitOps, readSituation } from './gitops.ts'
-import { predictFor, recordedBase, recordOf } from './image-record.ts'
+import { type GitOpsTree, readGitOps, readSituation, recordInUse } from './gitops.ts'
+import { layeredRecord, predictFor, type ReadyImage, recordsOfOthers } from './image-record.ts'
 import { registryOf } from './open-image.ts'
 import { pushAndReadBack } from './push-image.ts'
-import { inspectImage, readImage } from './read-image.ts'
-import { dryRunText, outcomeText } from './update-text.ts'
+import { inspectImage } from './read-image.ts'
+import { dryRun, dryRunWithoutBuilder, type Known, noKernel, nothingToSay, proposed } from './update-result.ts'
 
-type Outputs = Readonly<Partial<Record<OutputName, string>>>
-
-/** What is known once kernel and change key stand; every later step reads from it. */
-interface Work {
+/** What is known when base and kernel stand. */
+interface Facts {
   readonly settings: Settings
   readonly environment: Environment
   readonly log: Log
   readonly registry: RegistryClient
   readonly gitops: GitOpsTree
+  readonly situation: Situation
   readonly base: Base
   readonly choice: KernelChoice
-  readonly containerfile: string
-  readonly key: string
-  readonly situation: Situation
-  readonly decision: Decision
 }
 
-interface CheckedImage extends BuiltLayout {
-  readonly contents: ImageContents
-  readonly prediction: ImagePrediction
+/** What is known when it stands that there is something to do. */
+interface Work extends Facts {
+  readonly branch: string
+  readonly key: string
+  readonly containerfile: string
+  /** An image that something else built. */
+  readonly given: ImageSource | undefined
+  readonly decision: Decision
 }
 
 export const updateCommand: Command<'update'> = async (settings, credentials, log) => {
   const env = environment()
-  const gitops = await log.group('Read the GitOps repository', () =>
-    inStep('GitOps repository', () => readGitOps(settings, credentials, env)),
+  const { gitops, situation } = await log.group('Read the GitOps repository', () =>
+    inStep('GitOps repository', async () => {
+      const tree = await readGitOps(settings, credentials, env)
+      return { gitops: tree, situation: await readSituation(tree, settings.directory) }
+    }),
   )
   const registry = await registryOf(env, settings.allowInsecure)
   const base = await log.group('Read the base image', () => readBase(settings, registry))
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
-
   const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))
   for (const { evr, missing } of choice.incomplete)
     log.warning(`kernel ${formatEvr(evr)} is newer but not whole in the repositories: ${missing.join(', ')} missing`)
-  if (!choice.update) return nothingNewer(base, choice)
-  log.info(`kernel ${choice.kernel.release}: ${choice.kernel.packages.length} packages`)
+  const facts: Facts = { settings, environment: env, log, registry, gitops, situation, base, choice }
 
-  const plan = planFor(base, choice.kernel, settings)
-  const containerfile = renderContainerfile(plan)
-  const { packages, extraPackages } = choice.kernel
-  const given = await givenImage(settings)
-  const key = changeKey({
-    settings,
-    base: base.pinned.digest,
-    packages,
-    extraPackages,
-    containerfile,
-    image: given?.digest,
-  })
-  const situation = await inStep('GitOps repository', () => readSituation(gitops, settings.directory))
-  const decision = decideOutcome(situation, key, settings.pools)
-  const work: Work = {
-    settings,
-    environment: env,
-    log,
-    registry,
-    gitops,
-    base,
-    choice,
-    containerfile,
-    key,
-    situation,
-    decision,
-  }
-  if (decision.outcome === 'unchanged' || decision.outcome === 'rejected') return nothingToSay(work)
+  const why = whyNot(facts)
+  if (why !== undefined) return leaveAlone(facts, why)
+  log.info(`kernel ${choice.kernel.release}: ${choice.kernel.packages.length} packages`)
+  const work = await plan(facts)
+  if (work.decision.outcome === 'unchanged' || work.decision.outcome === 'rejected')
+    return nothingToSay(known(work), work.decision, situation.lock?.pools[settings.pools[0] ?? '']?.image)
   if (!settings.dryRun) await inStep('rights of the token', () => gitops.repository.checkRights(gitops.base))
   return await withScratchDirectory(scratch => make(work, scratch))
 }
 
-/** Everything from the download on. Nothing is pushed before `checkedImage` has returned. */
+/** Why no kernel is proposed, as a sentence. Throws DOWNGRADE_REFUSED when the user asked for one that is older than what is in use. */
+function whyNot({ settings, situation, base, choice }: Facts): string | undefined {
+  const { evr } = choice.kernel
+  if (!choice.update) return `the base image has kernel ${base.kernel.release}, and the repositories have no newer one`
+  const standing = standingOf(situation, settings.pools)
+  const held = heldBack(evr, standing)
+  if (held !== undefined || !isOlder(evr, standing)) return held
+  const inUse = standing.inUse === undefined ? '' : formatEvr(standing.inUse)
+  if (settings.kernelVersion === 'latest')
+    return `the newest kernel of the repositories, ${formatEvr(evr)}, is older than the one in use, ${inUse}`
+  if (settings.allowDowngrade) return undefined
+  throw new ToolError('DOWNGRADE_REFUSED', 'the kernel asked for is older than the one in use', {
+    found: formatEvr(evr),
+    wanted: `${inUse} or newer`,
+  })
+}
+
+/** Ends without a change; what a reader must know beside stands in warnings. */
+function leaveAlone({ settings, log, gitops, situation, base, choice }: Facts, why: string): CommandResult {
+  const record = recordInUse(gitops, settings.pools)
+  const inUse = record?.base?.image
+  const newBase = inUse !== undefined && inUse !== formatPinnedReference(base.pinned)
+  if (newBase)
+    log.warning(
+      `the base image has changed since the image in use was built (${inUse}); this version proposes a new base only together with a newer kernel`,
+    )
+  const open = situation.pullRequests.find(({ state }) => state === 'open')
+  if (open !== undefined)
+    log.warning(`pull request ${open.number} is still open, and this run has nothing that it should hold: ${open.url}`)
+  return noKernel({ base: base.pinned, kernel: choice.kernel }, why, newBase, open)
+}
+
+async function plan(facts: Facts): Promise<Work> {
+  const { settings, base, choice, situation } = facts
+  const containerfile = renderContainerfile(planFor(base, choice.kernel, settings))
+  const given = await givenImage(settings)
+  const { packages, extraPackages } = choice.kernel
+  const inputs = { settings, base: base.pinned.digest, packages, extraPackages, containerfile, image: given?.digest }
+  const key = changeKey(inputs)
+  return {
+    ...facts,
+    branch: branchName(settings.directory, 'update'),
+    key,
+    containerfile,
+    given,
+    decision: decideOutcome(situation, key, settings.pools),
+  }
+}
+
+/** Everything from the download on. Nothing is pushed before `readyImage` has returned and the change stands. */
 async function make(work: Work, scratch: string): Promise<CommandResult> {
-  const { settings, log, base } = work
+  const { settings, log, registry, gitops } = work
   const builders = await findBuildersFor(work)
   await log.group('Download the packages', () =>
     inStep('packages', () => fetchPackages(work.choice.kernel, scratch, settings.allowInsecure)),
   )
-  if (builders === undefined) return withoutBuilder(work)
-  const image = await checkedImage(work, builders, scratch)
-  const others = await log.group('Predict what runs now', () => recordsOfOthers(work))
-  const pinned = { ...settings.imageRepository, digest: image.image.digest }
-  const record = recordFor(work, image, pinned)
-  const change = proposeChange(settings, work.gitops.files, record, others)
+  if (builders === undefined) return dryRunWithoutBuilder(known(work), work.containerfile)
+  const image = await readyImage(work, builders, scratch)
+  const others = await log.group('Predict what runs now', () =>
+    recordsOfOthers(settings, registry, gitops.files, work.base),
+  )
+  const record = layeredRecord(image, work)
+  const change = proposeChange(settings, gitops.files, record, others)
   if (change.files.length === 0)
-    return nothingToSay({ ...work, decision: { outcome: 'unchanged', pullRequest: undefined } })
-  const insecureSources = settings.kernelRepositories
-    .filter(url => url.startsWith('http:'))
-    .concat(work.registry.insecureHosts())
+    return nothingToSay(known(work), { outcome: 'unchanged', pullRequest: undefined }, record.image)
+  const http = settings.kernelRepositories.filter(url => url.startsWith('http:'))
   const text = pullRequestText(settings, change, record, {
     changeKey: work.key,
-    downgraded: work.choice.change === 'older',
-    insecureSources,
-    checksWaitForApproval: work.gitops.checksWaitForApproval,
+    downgraded:
+      work.choice.change === 'older' || isOlder(work.choice.kernel.evr, standingOf(work.situation, settings.pools)),
+    insecureSources: [...http, ...registry.insecureHosts()],
+    checksWaitForApproval: gitops.checksWaitForApproval,
   })
-  if (settings.dryRun)
-    return {
-      ...common(work, 'dry-run', image, pinned),
-      text: dryRunText(change, text),
-      summary: text.body,
-      exitCode: 0,
-    }
+  if (settings.dryRun) return dryRun(known(work), image, change, text)
+  await publish(work, image)
+  return await propose(work, image, change, text)
+}
 
-  const tag = expandImageTag(settings.imageTag, {
-    kernelRelease: work.choice.kernel.release,
-    base: base.pinned.digest,
-    changeKey: work.key,
-  })
-  await log.group('Push the image and read it back', () =>
-    inStep('push', () =>
-      pushAndReadBack(work.registry, image.image, image.contents, {
-        target: settings.imageRepository,
-        tag,
-        base: base.pinned,
-        architecture: settings.architecture,
-      }),
-    ),
-  )
-  log.info(`pushed ${formatPinnedReference(pinned)}, tag ${tag}`)
-  const proposed = await log.group('Open or update the pull request', () =>
-    inStep('pull request', () => proposeTo(work, change, text)),
-  )
-  return finished(work, image, pinned, proposed, text)
+function known({ base, choice, branch, key }: Work): Known {
+  return { base: base.pinned, kernel: choice.kernel, branch, key }
 }
 
 /** undefined: a dry run on a machine without a builder, which ends before the build. */
-async function findBuildersFor({ settings, environment }: Work): Promise<readonly Builder[] | undefined> {
-  if (settings.image !== undefined) return []
+async function findBuildersFor({ settings, environment, given }: Work): Promise<readonly Builder[] | undefined> {
+  if (given !== undefined) return []
   try {
     return await inStep('builder', () => findBuilders(settings.builder, environment))
   } catch (error) {
@@ -169,176 +172,56 @@ async function findBuildersFor({ settings, environment }: Work): Promise<readonl
   }
 }
 
-async function checkedImage(work: Work, builders: readonly Builder[], scratch: string): Promise<CheckedImage> {
-  const { settings, log, base, containerfile } = work
-  const parts = { builders, base, containerfile, scratch, environment: work.environment }
-  const layout = await log.group(settings.image === undefined ? 'Build the image' : 'Open the image', () =>
-    inStep('build', () => layoutFor(settings, parts, log)),
-  )
-  if (layout.build?.network === 'host')
+/** The image, built, checked and predicted, under the name that it will have. */
+async function readyImage(work: Work, builders: readonly Builder[], scratch: string): Promise<ReadyImage> {
+  const { settings, log, base, containerfile, given } = work
+  const { source, build } =
+    given === undefined
+      ? await log.group('Build the image', () =>
+          inStep('build', () => layoutFor(settings, { ...work, builders, base, containerfile, scratch }, log)),
+        )
+      : { source: given, build: null }
+  if (build?.network === 'host')
     log.warning('the build was not cut off from the network: no way without network works on this machine')
   return await log.group('Check the image and predict', () =>
     inStep('checks', async () => {
-      const contents = await inspectImage(layout.image)
-      const { release, packages, extraPackages } = work.choice.kernel
-      await checkImage({
-        built: contents,
-        base: base.contents,
-        release,
-        packages: [...packages, ...extraPackages],
-      })
-      const image = layout.build === null ? layout.image : onBaseLayers(layout.image, base.image)
-      const named = namedAs(image, layout.image, contents)
-      return { build: layout.build, image, contents: named, prediction: predictFor(settings, named) }
+      const built = await inspectImage(source)
+      const packages = [...work.choice.kernel.packages, ...work.choice.kernel.extraPackages]
+      await checkImage({ built, base: base.contents, release: work.choice.kernel.release, packages })
+      const image = build === null ? source : onBaseLayers(source, base.image)
+      const contents = namedAs(image, source, built)
+      const pinned = { ...settings.imageRepository, digest: image.digest }
+      return { image, build, pinned, contents, prediction: predictFor(settings, contents) }
     }),
   )
 }
 
-/** First adoption: the base, and what a MachineConfig names now, get values with the first pull request (interface §3). */
-async function recordsOfOthers({ settings, registry, gitops, base }: Work): Promise<ImageRecord[]> {
-  const created = timeNow()
-  const records: ImageRecord[] = []
-  for (const { reference, kind, path } of unrecordedImages(settings, gitops.files, base.pinned)) {
-    const isBase = reference.digest === base.pinned.digest
-    const step = path === undefined ? 'values of the base image' : `values of osImageURL in ${path}`
-    const record = await inStep(step, async () => {
-      const contents = isBase
-        ? base.contents
-        : await readImage(await registry.openImage(reference, settings.architecture))
-      const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
-      return recordOf({ image, kind, contents, prediction: predictFor(settings, contents), created })
-    })
-    records.push(record)
-  }
-  return records
+async function publish({ settings, log, registry, base, choice, key }: Work, image: ReadyImage): Promise<void> {
+  const { release } = choice.kernel
+  const tag = expandImageTag(settings.imageTag, { kernelRelease: release, base: base.pinned.digest, changeKey: key })
+  const place = { target: settings.imageRepository, tag, base: base.pinned, architecture: settings.architecture }
+  await log.group('Push the image and read it back', () =>
+    inStep('push', () => pushAndReadBack(registry, image.image, image.contents, place)),
+  )
+  log.info(`pushed ${formatPinnedReference(image.pinned)}, tag ${tag}`)
 }
 
-function recordFor(work: Work, { contents, prediction, build }: CheckedImage, image: PinnedReference): ImageRecord {
-  const { base, choice, containerfile, key } = work
-  return {
-    ...recordOf({ image, kind: 'layered', contents, prediction, created: timeNow() }),
-    changeKey: key,
-    base: recordedBase(base),
-    kernel: { release: contents.kernelRelease, packages: choice.kernel.packages.map(recordedPackage) },
-    extraPackages: choice.kernel.extraPackages.map(recordedPackage),
-    build: {
-      containerfileSha256: sha256Hex(Buffer.from(containerfile, 'utf8')),
-      builder: build === null ? 'none: an image that was given' : `${build.builder} ${build.version}`,
-      isolation: build?.isolation ?? null,
-      network: build?.network ?? null,
-      runUrl: runUrl(work.environment),
-    },
-  }
-}
-
-async function proposeTo(work: Work, change: RepositoryChange, text: PullRequestText): Promise<ProposalResult> {
-  const { gitops, situation, decision, settings } = work
-  return await gitops.repository.propose({
-    branch: branchName(settings.directory, 'update'),
-    base: gitops.base,
-    own: situation.branch,
-    openPullRequest: decision.outcome === 'updated' ? decision.pullRequest?.number : undefined,
-    files: change.files,
-    commitMessage: text.commitMessage,
-    title: text.title,
-    body: text.body,
-    draft: text.draft,
-  })
-}
-
-function finished(
+async function propose(
   work: Work,
-  image: CheckedImage,
-  pinned: PinnedReference,
-  { commit, commitVerified, pullRequest }: ProposalResult,
+  image: ReadyImage,
+  { files }: RepositoryChange,
   text: PullRequestText,
-): CommandResult {
-  const { outcome } = work.decision
-  const result = common(work, outcome, image, pinned)
-  return {
-    ...result,
-    outputs: {
-      ...result.outputs,
-      commit,
-      ...(commitVerified === null ? {} : { 'commit-verified': String(commitVerified) }),
-      'pull-request-number': String(pullRequest.number),
-      'pull-request-url': pullRequest.url,
-    },
-    text: outcomeText(outcome, text.title, pullRequest.url),
-    summary: text.body,
-  }
-}
-
-function common(
-  work: Work,
-  outcome: string,
-  { contents, prediction }: CheckedImage,
-  pinned: PinnedReference,
-): Pick<CommandResult, 'outputs' | 'predictions' | 'exitCode'> {
-  return {
-    outputs: {
-      ...outputsOf(work, outcome),
-      image: formatPinnedReference(pinned),
-      digest: pinned.digest,
-    },
-    predictions: {
-      schemaVersion: 1,
-      image: { ...imageFacts(contents), source: formatPinnedReference(pinned) },
-      bootFiles: prediction.bootFiles,
-      predictions: prediction.predictions,
-    },
-    exitCode: 0,
-  }
-}
-
-function outputsOf({ settings, base, choice, key }: Work, outcome: string): Outputs {
-  return {
-    outcome,
-    'update-available': 'true',
-    'base-image': formatPinnedReference(base.pinned),
-    'kernel-version': `${formatEvr(choice.kernel.evr)}.${choice.kernel.arch}`,
-    'change-key': key,
-    branch: branchName(settings.directory, 'update'),
-  }
-}
-
-function nothingNewer(base: Base, { kernel, incomplete }: KernelChoice): CommandResult {
-  const evr = `${formatEvr(kernel.evr)}.${kernel.arch}`
-  const more = incomplete.length === 0 ? '' : ' A newer one is not whole yet.'
-  return {
-    outputs: {
-      outcome: 'unchanged',
-      'update-available': 'false',
-      'base-image': formatPinnedReference(base.pinned),
-      'kernel-version': evr,
-    },
-    text: `unchanged: the base image has kernel ${base.kernel.release}, and the repositories have no newer one.${more}`,
-    exitCode: 0,
-  }
-}
-
-function nothingToSay(work: Work): CommandResult {
-  const { outcome, pullRequest } = work.decision
-  const image = work.situation.lock?.pools[work.settings.pools[0] ?? '']?.image
-  return {
-    outputs: {
-      ...outputsOf(work, outcome),
-      'update-available': String(outcome === 'rejected' || pullRequest !== undefined),
-      ...(pullRequest === undefined
-        ? image === undefined
-          ? {}
-          : { image }
-        : { 'pull-request-number': String(pullRequest.number), 'pull-request-url': pullRequest.url }),
-    },
-    text: outcomeText(outcome, undefined, pullRequest?.url),
-    exitCode: 0,
-  }
-}
-
-function withoutBuilder(work: Work): CommandResult {
-  return {
-    outputs: outputsOf(work, 'dry-run'),
-    text: `dry-run: neither podman nor buildah can be started here, so this ends before the build. It would build:\n\n${work.containerfile}`,
-    exitCode: 0,
-  }
+): Promise<CommandResult> {
+  const { log, gitops, situation, decision, branch } = work
+  const outcome = decision.outcome === 'updated' ? 'updated' : 'created'
+  const openPullRequest = outcome === 'updated' ? decision.pullRequest?.number : undefined
+  const proposal = { ...text, branch, base: gitops.base, own: situation.branch, openPullRequest, files }
+  const result: ProposalResult = await log.group('Open or update the pull request', () =>
+    inStep('pull request', () => gitops.repository.propose(proposal)),
+  )
+  if (text.draft && !result.pullRequest.draft)
+    log.warning(
+      'the pull request is no draft, though its values are uncalibrated: GitHub made none, or somebody marked it as ready',
+    )
+  return proposed(known(work), outcome, image, result, text)
 }

@@ -214,3 +214,38 @@ it('the commit can be cloned by git itself', async () => {
   execFileSync('git', ['clone', '--quiet', '--branch', run.outputs.branch ?? '', own.git.directory, clone])
   expect(readFileSync(join(clone, 'clusters/one/os-image.lock.yaml'), 'utf8')).toContain(run.outputs.image)
 })
+
+describe('what stands in the way of a newer kernel', () => {
+  it('a kernel that is older than the one in use is not proposed when the mirror goes back', async () => {
+    await using stack = new AsyncDisposableStack()
+    const own = stack.adopt(await LoopbackWorld.start({ base }), one => one.stop())
+    own.publish(newer)
+    await own.update()
+    own.github.close(1, 'merged')
+    own.publish(older)
+    const before = own.snapshot()
+    const run = await own.update()
+    expect(run.outputs, run.stdout).toMatchObject({ outcome: 'unchanged', 'update-available': 'false' })
+    expect(run.stdout).toContain('older than the one in use')
+    const asked = await own.update({ 'kernel-version': '5.14.0-605.el9' })
+    expect(asked.outputs['error-code']).toBe('DOWNGRADE_REFUSED')
+    expect(own.snapshot()).toEqual(before)
+    const allowed = await own.update({ 'kernel-version': '5.14.0-605.el9', 'allow-downgrade': 'true' })
+    expect(allowed.outputs.outcome, allowed.stdout).toBe('created')
+    expect(own.github.pullRequests.at(-1)?.body).toContain('allow-downgrade')
+  })
+
+  it('a hold in the lock keeps the kernel out, until a newer one appears', async () => {
+    await using stack = new AsyncDisposableStack()
+    const held =
+      "schemaVersion: 1\ncluster:\n  name: null\n  id: null\npools: {}\nheld:\n  kernel: 5.14.0-605.el9\n  since: '2026-11-20'\n  reason: it panics\nvaluesFrom: '2026-11-20'\nbootImages: []\nplatforms: {}\n"
+    const files = { 'clusters/one/os-image.lock.yaml': held }
+    const own = stack.adopt(await LoopbackWorld.start({ base, files }), one => one.stop())
+    own.publish(older)
+    const run = await own.update()
+    expect(run.outputs.outcome, run.stdout).toBe('unchanged')
+    expect(run.stdout).toContain('it panics')
+    own.publish(newer)
+    expect((await own.update()).outputs.outcome).toBe('created')
+  })
+})

@@ -37,6 +37,7 @@ const opening = { doing: 'opening the pull request', right: 'pull-requests: writ
  */
 export async function propose(api: Api, proposal: Proposal): Promise<ProposalResult> {
   await checkHead(api, proposal)
+  await checkOpen(api, proposal)
   const written = await writeCommit(api, proposal)
   if (written.commit !== proposal.own?.head) await moveBranch(api, proposal, written.commit)
   try {
@@ -63,6 +64,18 @@ export async function headOf(api: Api, branch: string): Promise<string | undefin
 async function checkHead(api: Api, { branch, own }: Proposal): Promise<void> {
   const head = await headOf(api, branch)
   if (head !== own?.head) throw branchMoved(branch, own?.head, head)
+}
+
+/** A pull request that was merged or closed while the image was built must not get another text. */
+async function checkOpen(api: Api, { branch, base, openPullRequest }: Proposal): Promise<void> {
+  if (openPullRequest === undefined) return
+  const open = await findOpen(api, branch, base.name)
+  if (open?.number === openPullRequest) return
+  throw new ToolError('BRANCH_MOVED', `pull request ${openPullRequest} was merged or closed while this ran`, {
+    found: open === undefined ? 'no open pull request' : `pull request ${open.number}`,
+    wanted: `pull request ${openPullRequest}, open`,
+    where: { source: api.source },
+  })
 }
 
 async function writeCommit(

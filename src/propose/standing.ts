@@ -1,0 +1,40 @@
+// What may follow what is in use: never an older kernel by accident, never one that a rollback put on hold (design D6).
+
+import { compareEvr, type Evr, formatEvr, parseEvr } from '../formats/rpm/version.ts'
+import type { Lock } from './lock.ts'
+import { notRetired, type StoredRecord } from './record.ts'
+
+export interface Standing {
+  /** Newest kernel among the images that the lock names for the pools; undefined where no record says one. */
+  readonly inUse: Evr | undefined
+  readonly held: { readonly upTo: Evr | undefined; readonly since: string; readonly reason: string } | undefined
+}
+
+/** Throws INPUT_INVALID when the lock holds a kernel that is no version. */
+export function standingOf(
+  { lock, records }: { readonly lock: Lock | undefined; readonly records: readonly StoredRecord[] },
+  pools: readonly string[],
+): Standing {
+  const kernelOf = (image: string | undefined): Evr | undefined =>
+    notRetired(records)
+      .findLast(({ record }) => record.image === image)
+      ?.record.kernel.packages.find(({ name }) => name === 'kernel-core')
+  const kernels = pools.flatMap(pool => kernelOf(lock?.pools[pool]?.image) ?? [])
+  const [inUse] = kernels.sort((a, b) => compareEvr(b, a))
+  const held = lock?.held
+  if (held === undefined) return { inUse, held: undefined }
+  const upTo = held.kernel === undefined ? kernelOf(held.image) : parseEvr(held.kernel, 'os-image.lock.yaml')
+  return { inUse, held: { upTo, since: held.since, reason: held.reason } }
+}
+
+/** Why a kernel stays out, as a sentence; undefined: it may be proposed. A hold whose kernel is not known holds everything. */
+export function heldBack(chosen: Evr, { held }: Standing): string | undefined {
+  if (held === undefined || (held.upTo !== undefined && compareEvr(chosen, held.upTo) > 0)) return undefined
+  const upTo = held.upTo === undefined ? 'everything' : `kernels up to ${formatEvr(held.upTo)}`
+  return `the lock holds back ${upTo} since ${held.since}: ${held.reason}`
+}
+
+/** True when the pools would go back behind what they have. */
+export function isOlder(chosen: Evr, { inUse }: Standing): boolean {
+  return inUse !== undefined && compareEvr(chosen, inUse) < 0
+}
