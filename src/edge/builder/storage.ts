@@ -64,11 +64,14 @@ export async function removePrivateStorages(
   const environment = options.environment
   if (options.rootless) {
     const own = privateStorage(name, join(directory, 'overlay'), 'overlay')
-    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(directory)], { environment })
+    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(directory)], {
+      environment,
+      cleaning: true,
+    })
     await endPauseProcesses(directory)
   } else {
     for (const point of (await mountsBelow(directory)).reverse())
-      await runCommand(['umount', '--lazy', point], { environment })
+      await runCommand(['umount', '--lazy', point], { environment, cleaning: true })
   }
   await rm(directory, { recursive: true, force: true, maxRetries: 3 })
 }
