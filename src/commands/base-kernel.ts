@@ -4,6 +4,7 @@ import type { RegistryClient } from '../edge/registry.ts'
 import { inStep, ToolError } from '../errors.ts'
 import { formatImageReference, formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageContents } from '../image/image-contents.ts'
+import type { ImageSource } from '../image/image-source.ts'
 import { type BaseKernel, baseKernelOf } from '../kernel/base-kernel.ts'
 import { findKernel, type KernelChoice, type NoKernel, namesToFetch } from '../kernel/choose-kernel.ts'
 import { parseKernelRequest } from '../kernel/kernel-request.ts'
@@ -16,6 +17,8 @@ export interface Base {
   readonly pinned: PinnedReference
   /** The tag that was followed; null for a base that is given by digest. */
   readonly tag: string | null
+  /** Where its layers are read from. */
+  readonly image: ImageSource
   readonly contents: ImageContents
   readonly kernel: BaseKernel
 }
@@ -38,6 +41,7 @@ export async function readBase(settings: CheckSettings, registry: RegistryClient
       return {
         pinned,
         tag: baseImage.digest === undefined ? (baseImage.tag ?? 'latest') : null,
+        image,
         contents,
         kernel: baseKernelOf(contents.packages, rpmArchitecture[architecture], formatPinnedReference(pinned)),
       }

@@ -7,6 +7,7 @@ import { packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
 import { formatImageReference } from '../formats/oci/reference.ts'
+import { onBaseLayers } from '../image/base-layers.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
 import { packageDirectory } from '../layering/containerfile.ts'
@@ -62,12 +63,16 @@ export async function givenImage({ architecture, image }: Settings): Promise<Ima
   )
 }
 
-/** Builds, or opens the layout of `image`. Throws as `buildImage` and `openLayout`. */
+/**
+ * Builds, or opens the layout of `image`. What was built gets the layers of the base as the base's registry has them: builders
+ * compress them anew, and the registry would store all of them twice. Throws as `buildImage`, `openLayout` and `onBaseLayers`.
+ */
 export async function layoutFor(settings: Settings, parts: BuildParts, log: Log): Promise<BuiltLayout> {
   const { architecture } = settings
   const given = await givenImage(settings)
   if (given !== undefined) return { image: given, build: null }
   const layoutDirectory = `${parts.scratch}/layout`
+  const decoder = new TextDecoder()
   const build = await log.childOutput(write =>
     buildImage({
       builders: parts.builders,
@@ -77,10 +82,12 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
       layoutDirectory,
       workDirectory: parts.scratch,
       allowInsecure: settings.allowInsecure,
-      sourceDateEpoch: undefined,
+      // the base's own time, so that building again gives the same bytes
+      sourceDateEpoch: parts.base.image.config.created,
       environment: parts.environment,
-      write: chunk => write(chunk.toString('utf8')),
+      write: chunk => write(decoder.decode(chunk, { stream: true })),
     }),
   )
-  return { image: await openLayout(layoutDirectory, { architecture }), build }
+  log.info(`built with ${build.builder} ${build.version}, isolation ${build.isolation}, network ${build.network}`)
+  return { image: onBaseLayers(await openLayout(layoutDirectory, { architecture }), parts.base.image), build }
 }

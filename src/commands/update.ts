@@ -9,6 +9,7 @@ import { inStep, ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
+import { namedAs, onBaseLayers } from '../image/base-layers.ts'
 import { type ImageContents, imageFacts } from '../image/image-contents.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { renderContainerfile } from '../layering/containerfile.ts'
@@ -186,7 +187,9 @@ async function checkedImage(work: Work, builders: readonly Builder[], scratch: s
         release,
         packages: [...packages, ...extraPackages],
       })
-      return { ...layout, contents, prediction: predictFor(settings, contents) }
+      const image = layout.build === null ? layout.image : onBaseLayers(layout.image, base.image)
+      const named = namedAs(image, layout.image, contents)
+      return { build: layout.build, image, contents: named, prediction: predictFor(settings, named) }
     }),
   )
 }

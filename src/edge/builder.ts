@@ -20,7 +20,13 @@ import {
   type Isolation,
 } from './builder/confinement.ts'
 import { builderFailure } from './builder/failure.ts'
-import { type BuilderName, openPrivateStorage, type PrivateStorage, removePrivateStorages } from './builder/storage.ts'
+import {
+  type BuilderName,
+  makeRunDirectory,
+  openPrivateStorage,
+  type PrivateStorage,
+  removePrivateStorages,
+} from './builder/storage.ts'
 
 export type { OutputWriter } from './builder/command.ts'
 
@@ -90,6 +96,7 @@ export async function buildImage(request: BuildRequest): Promise<BuildResult> {
     } catch (error) {
       if (!(error instanceof ToolError) || error.code !== 'BUILDER_NOT_FOUND') throw error
       failure = error
+      request.write(Buffer.from(`${builder.name} is not used: ${error.message}: ${error.found ?? ''}\n`))
     }
   }
   throw failure ?? new ToolError('BUILDER_NOT_FOUND', 'no container builder is given')
@@ -100,10 +107,11 @@ async function buildWith(builder: Builder, request: BuildRequest): Promise<Build
   const directory = join(request.workDirectory, 'builder')
   const temporary = join(directory, 'tmp')
   await mkdir(temporary, { recursive: true, mode: 0o700 })
+  const place = { directory, runDirectory: await makeRunDirectory() }
   const environment = { ...cleanEnvironment(request.environment), TMPDIR: temporary }
   const rootless = process.getuid?.() !== 0
   try {
-    const opened = await openPrivateStorage(name, directory, { environment })
+    const opened = await openPrivateStorage(name, place, { environment })
     if ('failure' in opened)
       throw builderFailure('BUILDER_NOT_FOUND', `${name} cannot store images here`, opened.failure)
     const { storage } = opened
@@ -118,7 +126,7 @@ async function buildWith(builder: Builder, request: BuildRequest): Promise<Build
     await exportLayout(name, storage, localImageId, request, environment)
     return { builder: name, version, isolation: confinement.isolation, network: confinement.network, localImageId }
   } finally {
-    await removePrivateStorages(name, directory, { environment, rootless })
+    await removePrivateStorages(name, place, { environment, rootless })
   }
 }
 

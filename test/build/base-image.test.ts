@@ -93,6 +93,7 @@ describe('a layered image', () => {
 describe('a stand-in that does wrong', () => {
   const cases: Readonly<Record<StandInFault, (top: Map<string, Uint8Array>) => void>> = {
     fails: () => undefined,
+    'prints-commands': top => expect(databaseOf(top)).toEqual(newKernel),
     'nothing-installed': top => expect([...top.keys()]).toEqual([]),
     'old-kernel-left': top => {
       expect(top.has(whiteout)).toBe(false)

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { obeyedCommands } from './workflow-commands.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -19,7 +20,7 @@ export interface ProgramRun {
 export interface ActionRun extends ProgramRun {
   readonly outputs: Readonly<Record<string, string>>
   readonly summary: string
-  /** The `::error …::` lines. */
+  /** The `::error …::` lines that the runner would obey. */
   readonly errors: readonly string[]
   /** What the run left in the runner's temporary directory. */
   readonly left: readonly string[]
@@ -104,7 +105,9 @@ export async function runAction(
       ...result,
       outputs: parseOutputs(readFileSync(output, 'utf8')),
       summary: readFileSync(summary, 'utf8'),
-      errors: result.stdout.split('\n').filter(line => line.startsWith('::error')),
+      errors: obeyedCommands(result.stdout)
+        .filter(({ name }) => name === 'error')
+        .map(({ line }) => line),
       left: readdirSync(join(scratch, 'temp')),
     }
   } finally {

@@ -1,9 +1,9 @@
 // Everything that `update` talks to, on loopback and in a temporary directory: OCI registry, RPM repository, GitHub API double with a real git
 // repository. The Action under test is the one in dist/, run as the runner runs it.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { assembleLayeredImage, type BaseImage } from './base-image.ts'
 import { type ActionRun, type RunOptions, runAction } from './bundle-runner.ts'
 import { type FileServer, type Misbehaviour, serveFiles } from './file-server.ts'
@@ -118,6 +118,15 @@ export class LoopbackWorld {
   publishRepository(input: RepositoryInput): void {
     this.#files.clear()
     for (const [path, bytes] of makeRepository(input)) this.#files.set(path, bytes)
+  }
+
+  /** The repository offers the files of this directory from now on. */
+  publishDirectory(directory: string): void {
+    this.#files.clear()
+    for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name)
+      if (entry.isFile()) this.#files.set(relative(directory, path), new Uint8Array(readFileSync(path)))
+    }
   }
 
   /** The inputs of the workflow, with `changes` over them; an empty text removes one. */

@@ -1,11 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cleanEnvironment, runCommand, withoutProxies } from '../../src/edge/builder/command.ts'
 import { confinements } from '../../src/edge/builder/confinement.ts'
 import { builderFailure } from '../../src/edge/builder/failure.ts'
-import { privateStorage } from '../../src/edge/builder/storage.ts'
+import { makeRunDirectory, privateStorage } from '../../src/edge/builder/storage.ts'
 import { findBuilders } from '../../src/edge/builder.ts'
 import { ToolError } from '../../src/errors.ts'
 
@@ -104,7 +104,7 @@ describe('the builders that are installed', () => {
 })
 
 describe('ways to keep a build from the network', () => {
-  const storage = privateStorage('podman', '/work/overlay', 'overlay')
+  const storage = privateStorage('podman', { directory: '/work', runDirectory: '/run/short' }, 'overlay')
 
   it('has host network only as the last one, and says so', () => {
     expect(confinements('podman', storage, false).map(({ isolation, network }) => [isolation, network])).toEqual([
@@ -117,6 +117,20 @@ describe('ways to keep a build from the network', () => {
   it('makes the network namespace within the user namespace of the builder for other users than root', () => {
     const [, namespace] = confinements('podman', storage, true)
     expect(namespace?.prefix).toEqual(['podman', ...storage.options, 'unshare', 'unshare', '--net', '--'])
+  })
+})
+
+describe('the directory for mounts and locks', () => {
+  it('is short enough for podman, however long the path for temporary files is', async () => {
+    const long = join(directory, 'a-runner-with-a-long-name', '_temp')
+    mkdirSync(long, { recursive: true })
+    for (const temporary of [directory, long, tmpdir()]) {
+      const made = await makeRunDirectory(temporary)
+      expect(join(made, 'overlay').length, made).toBeLessThanOrEqual(50)
+      expect(readdirSync(made)).toEqual([])
+      rmSync(made, { recursive: true })
+    }
+    expect(readdirSync(long)).toEqual([])
   })
 })
 

@@ -1,17 +1,14 @@
 // Our registry client against Debian's docker-registry (the distribution project): push, pull, passwords; skopeo reads what we pushed.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
 import { noCredentials, readRegistryCredentials } from '../../src/edge/registry-credentials.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
+import { DockerRegistry } from '../build/docker-registry.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import { concat, file, makeLayer } from '../build/layer.ts'
 import { makeImage, writeLayout } from '../build/oci-layout.ts'
@@ -29,56 +26,16 @@ const base = makeImage({
 })
 const image = makeImage({ layers: [...base.layers, makeLayer([file('top', 'top')])], labels: { a: 'b' } })
 
-let work: string
-let server: ChildProcess
-let host: string
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise(resolve => probe.close(resolve))
-  return port
-}
-
-async function startDistribution(withPassword: boolean): Promise<void> {
-  work = await mkdtemp(join(tmpdir(), 'distribution-'))
-  host = `127.0.0.1:${await freePort()}`
-  const { stdout } = await run('htpasswd', ['-nbB', 'tester', 'secret'])
-  await writeFile(join(work, 'htpasswd'), stdout)
-  const config = {
-    version: 0.1,
-    log: { level: 'error' },
-    storage: { filesystem: { rootdirectory: join(work, 'store') } },
-    http: { addr: host },
-    ...(withPassword ? { auth: { htpasswd: { realm: 'test', path: join(work, 'htpasswd') } } } : {}),
-  }
-  await writeFile(join(work, 'config.yml'), JSON.stringify(config))
-  server = spawn('docker-registry', ['serve', join(work, 'config.yml')], { stdio: 'ignore' })
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const up = await fetch(`http://${host}/v2/`).then(
-      () => true,
-      () => false,
-    )
-    if (up) return
-    await wait(50)
-  }
-  throw new Error('docker-registry does not start')
-}
-
-async function stopDistribution(): Promise<void> {
-  const ended = new Promise(resolve => server.once('exit', resolve))
-  server.kill()
-  await ended
-  await rm(work, { recursive: true })
-}
+let registry: DockerRegistry
 
 describe.each([
   ['open to all', false],
   ['with a password', true],
 ])('docker-registry, %s', (_name, withPassword) => {
-  beforeAll(() => startDistribution(withPassword))
-  afterAll(stopDistribution)
+  beforeAll(async () => {
+    registry = await DockerRegistry.start(withPassword ? { user: 'tester', password: 'secret' } : undefined)
+  })
+  afterAll(() => registry.stop())
 
   const client = async (password = 'secret') =>
     openRegistry({
@@ -87,21 +44,21 @@ describe.each([
       credentials: withPassword
         ? await readRegistryCredentials({
             environment: {},
-            pullSecret: JSON.stringify({ auths: { [host]: { auth: btoa(`tester:${password}`) } } }),
+            pullSecret: JSON.stringify({ auths: { [registry.host]: { auth: btoa(`tester:${password}`) } } }),
           })
         : noCredentials,
     })
-  const reference = (rest: string) => parseImageReference(`${host}/${rest}`)
+  const reference = (rest: string) => parseImageReference(`${registry.host}/${rest}`)
 
   it('takes a base and an image on it, mounted where it can be', async () => {
     for (const [made, repository] of [
       [base, 'team/base'],
       [image, 'team/image'],
     ] as const) {
-      const directory = join(work, repository.replace('/', '-'))
+      const directory = join(registry.directory, repository.replace('/', '-'))
       await writeLayout(made, directory)
       const layout = await openLayout(directory, { architecture: 'amd64' })
-      const target = { registry: host, repository }
+      const target = { registry: registry.host, repository }
       const options = { tag: 'v1', mountFrom: 'team/base' }
       const first = await (await client()).pushImage(layout, target, options)
       expect(first.digest).toBe(made.digest)
@@ -126,7 +83,7 @@ describe.each([
       'inspect',
       '--tls-verify=false',
       ...(withPassword ? ['--creds', 'tester:secret'] : []),
-      `docker://${host}/team/image@${image.digest}`,
+      `docker://${registry.host}/team/image@${image.digest}`,
     ])
     expect(JSON.parse(stdout)).toMatchObject({ Digest: image.digest, Labels: { a: 'b' } })
   })
@@ -139,8 +96,8 @@ describe.each([
   if (withPassword)
     it('refuses a wrong password', async () => {
       await expectToolError('REGISTRY_DENIED', (await client('guess')).resolveDigest(reference('team/image:v1')))
-      const layout = await openLayout(join(work, 'team-image'), { architecture: 'amd64' })
-      const target = { registry: host, repository: 'team/new' }
+      const layout = await openLayout(join(registry.directory, 'team-image'), { architecture: 'amd64' })
+      const target = { registry: registry.host, repository: 'team/new' }
       await expectToolError('PUSH_REFUSED', (await client('guess')).pushImage(layout, target, { tag: 'v1' }))
     })
 })

@@ -1,10 +1,18 @@
 // A container storage of its own in the work directory, so that the user's images stay as they are; removed after the build.
 
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
 
 export type BuilderName = 'podman' | 'buildah'
+
+/** Directories of one build; both are removed after it. */
+export interface StoragePlace {
+  readonly directory: string
+  /** For mounts and locks: podman refuses a path above 50 characters (libpod/options.go, WithStorageConfig). */
+  readonly runDirectory: string
+}
 
 /** Where one build keeps its images; drivers as containers-storage names them. */
 export interface PrivateStorage {
@@ -16,7 +24,21 @@ export interface PrivateStorage {
 
 const drivers = ['overlay', 'vfs'] as const
 
-export function privateStorage(name: BuilderName, directory: string, driver: PrivateStorage['driver']): PrivateStorage {
+const longestRunDirectory = 50
+
+/** Makes a directory with a short path. The work directory of a GitHub runner is longer than podman takes. */
+export async function makeRunDirectory(temporary = tmpdir()): Promise<string> {
+  const name = (parent: string) => join(parent, 'image-build-')
+  const tail = 'XXXXXX/overlay'.length
+  return await mkdtemp(name(name(temporary).length + tail <= longestRunDirectory ? temporary : '/tmp'))
+}
+
+export function privateStorage(
+  name: BuilderName,
+  place: StoragePlace,
+  driver: PrivateStorage['driver'],
+): PrivateStorage {
+  const directory = join(place.directory, driver)
   return {
     directory,
     driver,
@@ -24,7 +46,7 @@ export function privateStorage(name: BuilderName, directory: string, driver: Pri
       '--root',
       join(directory, 'root'),
       '--runroot',
-      join(directory, 'run'),
+      join(place.runDirectory, driver),
       '--storage-driver',
       driver,
       ...(name === 'podman' ? ['--tmpdir', join(directory, 'libpod')] : []),
@@ -35,14 +57,13 @@ export function privateStorage(name: BuilderName, directory: string, driver: Pri
 /** Makes the storage with overlay, or with vfs where overlay cannot be mounted. The second member is the last failure. */
 export async function openPrivateStorage(
   name: BuilderName,
-  directory: string,
+  place: StoragePlace,
   options: CommandOptions,
 ): Promise<{ storage: PrivateStorage } | { failure: CommandResult | undefined }> {
   let failure: CommandResult | undefined
   for (const driver of drivers) {
-    const own = join(directory, driver)
-    await mkdir(own, { recursive: true, mode: 0o700 })
-    const storage = privateStorage(name, own, driver)
+    const storage = privateStorage(name, place, driver)
+    await mkdir(storage.directory, { recursive: true, mode: 0o700 })
     const result = await runCommand([name, ...storage.options, 'images', '--quiet'], {
       environment: options.environment,
     })
@@ -53,31 +74,29 @@ export async function openPrivateStorage(
 }
 
 /**
- * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages below `directory`.
+ * Ends the process that rootless podman leaves behind, unmounts what is left and removes all storages of the place.
  * Files of other user IDs are removed from within the builder's user namespace.
  */
 export async function removePrivateStorages(
   name: BuilderName,
-  directory: string,
+  place: StoragePlace,
   options: CommandOptions & { readonly rootless: boolean },
 ): Promise<void> {
   const environment = options.environment
+  const { directory, runDirectory } = place
   if (options.rootless) {
-    const own = privateStorage(name, join(directory, 'overlay'), 'overlay')
-    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...storageParts(directory)], {
+    const own = privateStorage(name, place, 'overlay')
+    const roots = drivers.map(driver => join(directory, driver, 'root'))
+    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...roots, runDirectory], {
       environment,
       cleaning: true,
     })
     await endPauseProcesses(directory)
   } else {
-    for (const point of (await mountsBelow(directory)).reverse())
-      await runCommand(['umount', '--lazy', point], { environment, cleaning: true })
+    const points = [...(await mountsBelow(directory)), ...(await mountsBelow(runDirectory))]
+    for (const point of points.reverse()) await runCommand(['umount', '--lazy', point], { environment, cleaning: true })
   }
-  await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-}
-
-function storageParts(directory: string): string[] {
-  return drivers.flatMap(driver => ['root', 'run'].map(part => join(directory, driver, part)))
+  for (const own of [directory, runDirectory]) await rm(own, { recursive: true, force: true, maxRetries: 3 })
 }
 
 /** podman keeps a process per temporary directory that holds the user namespace open: its number is in pause.pid. */

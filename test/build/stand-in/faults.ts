@@ -2,7 +2,8 @@
 
 /** Word in `faultFile` → what happens then; the exit status stays 0 but for `fails`. */
 export const standInFaults = {
-  fails: 'ends with an error after half of the work',
+  fails: 'prints workflow commands, and ends with an error after half of the work',
+  'prints-commands': 'prints its environment and workflow commands, and then works as it should',
   'nothing-installed': 'changes nothing',
   'old-kernel-left': 'leaves the files of the packages that it replaces',
   'second-kernel': 'leaves a second kernel of another release',
@@ -21,3 +22,14 @@ export type StandInFault = keyof typeof standInFaults
 
 /** File of the base image that holds one word, or is not there. */
 export const faultFile = 'usr/lib/stand-in/fault'
+
+/** What a hostile package script would print in a workflow's log. Each line is an order to the runner if it is obeyed. */
+export const workflowCommands = [
+  '::set-output name=image::evil.example/image',
+  '::error file=README.md::obeyed',
+  '  ::add-mask::obeyed',
+  '##[error]obeyed',
+  '::stop-commands::obeyed',
+  '::obeyed::',
+  '::warning::obeyed',
+]

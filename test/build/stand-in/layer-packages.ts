@@ -66,7 +66,7 @@ export function layerPackages({ root, how, files }: PackagesToLayer): string[] {
   }
 }
 
-function faultOf(root: string): StandInFault | undefined {
+export function faultOf(root: string): StandInFault | undefined {
   const path = join(root, faultFile)
   return existsSync(path) ? (readFileSync(path, 'utf8').trim() as StandInFault) : undefined
 }

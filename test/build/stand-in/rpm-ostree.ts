@@ -2,7 +2,8 @@
 
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
-import { layerPackages } from './layer-packages.ts'
+import { workflowCommands } from './faults.ts'
+import { faultOf, layerPackages } from './layer-packages.ts'
 
 const usage = 'usage: rpm-ostree override replace FILE.rpm… | install FILE.rpm… | cleanup -m | --version'
 
@@ -33,6 +34,11 @@ function layer(how: 'replace' | 'install', paths: readonly string[]): string[] {
     if (/^https?:/.test(path)) throw new Error(`${path}: only local files, the build has no network`)
     if (!path.endsWith('.rpm')) throw new Error(`${path}: packages by name are not looked up`)
   }
+  const fault = faultOf('/')
+  if (fault === 'prints-commands')
+    for (const [name, value] of Object.entries(process.env))
+      process.stdout.write(`environment of RUN: ${name}=${value}\n`)
+  if (fault === 'prints-commands' || fault === 'fails') process.stdout.write(`${workflowCommands.join('\n')}\n`)
   const files = paths.map(path => ({ name: basename(path), bytes: new Uint8Array(readFileSync(path)) }))
   return [...layerPackages({ root: '/', how, files }), `${paths.length} packages done (${how})`]
 }

@@ -1,0 +1,122 @@
+// Debian's docker-registry (the distribution project) on a free port of the loopback interface; configuration and storage in a temporary directory.
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { type MadeImage, writeLayout } from './oci-layout.ts'
+
+const run = promisify(execFile)
+
+/** What a registry holds; equal before and after when nothing was written. */
+export interface RegistryState {
+  /** Repository → tag → digest, as the registry itself answers: `_catalog`, `tags/list`, manifests. */
+  readonly catalogue: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Paths in its storage: blobs and manifests without tag are seen here only. */
+  readonly stored: readonly string[]
+}
+
+export class DockerRegistry {
+  /** 127.0.0.1:port */
+  readonly host: string
+  /** For files of the test too; removed by `stop`. */
+  readonly directory: string
+  readonly #server: ChildProcess
+
+  private constructor(host: string, directory: string, server: ChildProcess) {
+    this.host = host
+    this.directory = directory
+    this.#server = server
+  }
+
+  /** With a password only its user gets in, for reading too. */
+  static async start(login?: { readonly user: string; readonly password: string }): Promise<DockerRegistry> {
+    const directory = await mkdtemp(join(tmpdir(), 'docker-registry-'))
+    const host = `127.0.0.1:${await freePort()}`
+    const passwords = join(directory, 'htpasswd')
+    if (login !== undefined)
+      await writeFile(passwords, (await run('htpasswd', ['-nbB', login.user, login.password])).stdout)
+    const config = {
+      version: 0.1,
+      log: { level: 'error' },
+      storage: { filesystem: { rootdirectory: join(directory, 'store') } },
+      http: { addr: host },
+      ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: passwords } } }),
+    }
+    await writeFile(join(directory, 'config.yml'), JSON.stringify(config))
+    const server = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore' })
+    const registry = new DockerRegistry(host, directory, server)
+    try {
+      await registry.#answers()
+    } catch (error) {
+      await registry.stop()
+      throw error
+    }
+    return registry
+  }
+
+  async #answers(): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      if (await fetch(`http://${this.host}/v2/`).catch(() => undefined)) return
+      await wait(50)
+    }
+    throw new Error('docker-registry does not start')
+  }
+
+  /** Puts an image in by skopeo, under its own digest. */
+  async add(repository: string, image: MadeImage, tag: string): Promise<void> {
+    const layout = await mkdtemp(join(this.directory, 'layout-'))
+    await writeLayout(image, layout)
+    const target = `docker://${this.host}/${repository}:${tag}`
+    await run('skopeo', ['copy', '--quiet', '--preserve-digests', '--dest-tls-verify=false', `oci:${layout}`, target])
+    await rm(layout, { recursive: true })
+  }
+
+  /** Manifest or blob as JSON. */
+  async json(path: string): Promise<Record<string, unknown>> {
+    const accept = 'application/vnd.oci.image.manifest.v1+json'
+    const answer = await fetch(`http://${this.host}/v2/${path}`, { headers: { accept } })
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`)
+    return (await answer.json()) as Record<string, unknown>
+  }
+
+  async state(): Promise<RegistryState> {
+    const catalogue: Record<string, Record<string, string>> = {}
+    const { repositories } = (await this.json('_catalog?n=1000')) as { repositories: string[] }
+    for (const repository of repositories) {
+      const own: Record<string, string> = {}
+      catalogue[repository] = own
+      const { tags } = (await this.json(`${repository}/tags/list`)) as { tags: string[] | null }
+      for (const tag of [...(tags ?? [])].sort()) own[tag] = await this.#digestOf(repository, tag)
+    }
+    const stored = await readdir(join(this.directory, 'store'), { recursive: true }).catch(() => [])
+    return { catalogue, stored: stored.sort() }
+  }
+
+  async #digestOf(repository: string, tag: string): Promise<string> {
+    const accept = 'application/vnd.oci.image.manifest.v1+json'
+    const url = `http://${this.host}/v2/${repository}/manifests/${tag}`
+    const { headers } = await fetch(url, { method: 'HEAD', headers: { accept } })
+    return headers.get('docker-content-digest') ?? 'none'
+  }
+
+  async stop(): Promise<void> {
+    if (this.#server.exitCode === null && this.#server.signalCode === null) {
+      const ended = new Promise(done => this.#server.once('exit', done).once('error', done))
+      if (this.#server.kill()) await ended
+    }
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>(done => probe.listen(0, '127.0.0.1', done))
+  const address = probe.address()
+  await new Promise(done => probe.close(done))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
