@@ -5,8 +5,10 @@ import { tooOld } from './edge/node-version.ts'
 
 const fault = tooOld(process.versions.node)
 if (fault === undefined) {
+  const { endInOrderOnSignals, interruptedExitCode } = await import('./edge/interruption.ts')
+  endInOrderOnSignals()
   const { runCommandLine } = await import('./commands/from-command-line.ts')
-  process.exitCode = await runCommandLine({
+  const exitCode = await runCommandLine({
     words: process.argv.slice(2),
     environment: process.env,
     directory: process.cwd(),
@@ -14,6 +16,7 @@ if (fault === undefined) {
     stdout: text => process.stdout.write(text),
     stderr: text => process.stderr.write(text),
   })
+  process.exitCode = interruptedExitCode() ?? exitCode
 } else {
   process.stderr.write(`NODE_TOO_OLD: ${fault}\n`)
   process.exitCode = 2

@@ -207,6 +207,7 @@ export const errorCodes = {
   LOG_DIFFERS: row('input', 'an event log does not replay to the PCR values given'),
 
   // ours
+  INTERRUPTED: row('remote', 'the run was cancelled from outside'),
   BUG: row('bug', 'an unexpected error inside attested-os-update', 'please report it with the log'),
 } as const satisfies Record<string, CodeRow>
 

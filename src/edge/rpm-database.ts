@@ -1,10 +1,10 @@
 // rpmdb.sqlite: rpm, lib/backend/sqlite.cc. SQLite wants a file, so the bytes go to a private temporary directory first.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ToolError } from '../errors.ts'
+import { withTemporaryDirectory } from './temporary.ts'
 
 export interface RpmDatabaseBytes {
   readonly database: Uint8Array
@@ -19,15 +19,12 @@ const totalCeiling = 1024 * 1024 * 1024
 
 /** The header blob of every installed package, in order of installation. Throws RPMDB_UNREADABLE and CEILING_REACHED. */
 export async function readRpmDatabase(bytes: RpmDatabaseBytes, source: string): Promise<Uint8Array[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'attested-os-update-rpmdb-'))
-  try {
+  return await withTemporaryDirectory('attested-os-update-rpmdb-', async directory => {
     const path = join(directory, 'rpmdb.sqlite')
     await writeFile(path, bytes.database, { mode: 0o600 })
     if (bytes.writeAheadLog !== undefined) await writeFile(`${path}-wal`, bytes.writeAheadLog, { mode: 0o600 })
     return readHeaders(path, source)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 function readHeaders(path: string, source: string): Uint8Array[] {

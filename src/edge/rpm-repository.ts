@@ -1,8 +1,7 @@
 // Reads the metadata of RPM repositories and downloads packages from them. Which package is wanted is not decided here.
 
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
 import type { PrimaryReference } from '../formats/rpm/repomd.ts'
@@ -10,6 +9,7 @@ import type { RepositoryFormats } from '../formats/rpm/repository-formats.ts'
 import type { RepositoryPackage } from '../kernel/kernel-packages.ts'
 import { type DownloadOptions, downloadBytes, downloadFile } from './download.ts'
 import { readMetadataText } from './metadata-text.ts'
+import { withTemporaryDirectory } from './temporary.ts'
 
 /** The packages of one repository that have the names asked for, in the order of its metadata. */
 export interface FetchedRepository {
@@ -45,17 +45,14 @@ export async function fetchRepositories(
   options: DownloadOptions,
 ): Promise<FetchedRepository[]> {
   const bases = urls.map(url => repositoryBase(url, options))
-  const directory = await mkdtemp(join(tmpdir(), 'attested-os-update-metadata-'))
-  try {
+  return await withTemporaryDirectory('attested-os-update-metadata-', async directory => {
     const fetched: FetchedRepository[] = []
     for (const [index, url] of bases.entries()) {
       const path = join(directory, `primary-${index}`)
       fetched.push({ url, packages: await fetchRepository(url, names, formats, options, path) })
     }
     return fetched
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Checks a repository's URL and takes the slash off its end. */

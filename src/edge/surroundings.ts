@@ -1,8 +1,8 @@
 // What a run finds around itself: variables, clock, a directory for temporary files, the run's address.
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { withTemporaryDirectory } from './temporary.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -30,12 +30,7 @@ export function runUrl({ GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID }: 
 
 /** Gives the work a private empty directory and removes it afterwards, also after a failure. */
 export async function withScratchDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(process.env.RUNNER_TEMP || tmpdir(), 'attested-os-update-'))
-  try {
-    return await work(directory)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  return await withTemporaryDirectory('attested-os-update-', work, process.env.RUNNER_TEMP || tmpdir())
 }
 
 /** Makes a directory and those above it. */

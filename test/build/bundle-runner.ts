@@ -32,6 +32,8 @@ export interface RunOptions {
   /** Gets the output while it comes. */
   readonly onOutput?: (text: string) => void
   readonly program?: string
+  /** Gets the process, to send it signals. */
+  readonly onStart?: (child: { kill(signal: NodeJS.Signals): void }) => void
 }
 
 /** What a child may see of our own environment: no tokens, no CI variables. */
@@ -49,6 +51,7 @@ function run(args: readonly string[], options: RunOptions, environment: Record<s
       env: { ...cleanEnvironment(), ...environment, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    options.onStart?.(child)
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -78,7 +78,11 @@ describe('an image that something else built', () => {
     readonly name: string
     readonly image: () => MadeImage
   }
-  const right = () => assembleLayeredImage({ base, replace: newer })
+  let layered: MadeImage
+  beforeAll(() => {
+    layered = assembleLayeredImage({ base, replace: newer })
+  })
+  const right = () => layered
   const changed = (...entries: readonly LayerEntry[]) => makeImage({ layers: [...right().layers, makeLayer(entries)] })
   const rows: readonly Row[] = [
     {

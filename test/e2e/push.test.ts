@@ -143,10 +143,15 @@ describe('a registry that does not take the image', () => {
         await expectRefused(world, { ...refusal, duringPush: true, inputs: { image } })
         if (untouched) expect(world.snapshot()).toEqual(before)
         expect(world.github.pullRequests).toEqual([])
-        world.registry.faults.length = 0
-        const again = await world.update({ image })
-        expect(again.outputs.outcome, again.stdout).toBe('created')
       }))
+
+  it.concurrent('what a broken push left behind is no obstacle to the next one', () =>
+    inWorld(async world => {
+      world.registry.faults.push({ method: 'PUT', path: byTag, status: 500, times: 4 })
+      await expectRefused(world, { code: 'PUSH_REFUSED', words: ['500'], duringPush: true, inputs: { image } })
+      const again = await world.update({ image })
+      expect(again.outputs.outcome, again.stdout).toBe('created')
+    }))
 
   it.concurrent('asks no more than four times for an upload that fails for good', () =>
     inWorld(async world => {

@@ -395,7 +395,8 @@ describe('faults', () => {
     })
     const fault = await faultOf(gone)
     expect(fault).toBeInstanceOf(ToolError)
-    expect(fault).toMatchObject({ code: 'GITHUB_ERROR' })
+    expect(fault).toMatchObject({ code: 'GITHUB_ERROR', message: expect.stringContaining('does not answer') })
+    expect((fault as ToolError).found).not.toContain('status')
   })
 })
 

@@ -97,7 +97,16 @@ it.each([
 
 it('is no layout', async () => {
   await expectToolError('IMAGE_NOT_FOUND', openLayout(directory, amd64))
-  await expectToolError('IMAGE_NOT_FOUND', openLayout(join(directory, 'no'), amd64))
+  const { hint } = await expectToolError('IMAGE_NOT_FOUND', openLayout(join(directory, 'no'), amd64))
+  expect(hint).toContain('OCI layout')
+})
+
+it('names index.json when that is what is broken', async () => {
+  await writeLayout(image, directory)
+  await writeFile(join(directory, 'index.json'), '{"manifests": [')
+  const { message, where } = await expectToolError('IMAGE_INVALID', openLayout(directory, amd64))
+  expect(message).toBe('index.json is not JSON')
+  expect(where.path).toBe('index.json')
 })
 
 it('damaged layers do not reach a registry', async () => {

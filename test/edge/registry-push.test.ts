@@ -105,6 +105,13 @@ describe('push', () => {
     expect(registry.contents()[0]?.tags).toEqual({ new: image.digest })
   })
 
+  it('starts an upload that fails for good four times, not four times four', async () => {
+    registry.faults.push({ method: 'POST', path: /uploads/, times: 100, status: 503 })
+    const error = await expectToolError('PUSH_REFUSED', push())
+    expect(error.found).toBe('status 503')
+    expect(writes()).toHaveLength(4)
+  })
+
   const refusals: [string, RegistryFault][] = [
     ['the first look', { method: 'HEAD', path: /blobs/, times: 1, status: 403 }],
     ['an upload', { method: 'POST', path: /uploads/, times: 1, status: 405 }],

@@ -210,3 +210,20 @@ describe('names', () => {
     expect(faultOf(() => expiration('2026-99-99', 1))).toMatchObject({ code: 'RECORD_INVALID' })
   })
 })
+
+describe('what is wrong with a lock is said in words', () => {
+  const lock = formatLock(emptyLock('2026-11-21'))
+  it.each([
+    [lock.replace(/^cluster:\n(?: .*\n)+/m, ''), { found: 'nothing', wanted: '"cluster"' }],
+    [`${lock}colour: blue\n`, { found: '"colour"', wanted: 'no such key' }],
+    [
+      lock.replace(/^valuesFrom: .*$/m, 'valuesFrom: soon'),
+      { found: '"soon"', wanted: 'expected a day like 2026-11-21' },
+    ],
+    [lock.replace('schemaVersion: 1', 'schemaVersion: 2'), { found: '2', wanted: '1' }],
+  ])('%#', (text, wanted) => {
+    expect(() => readLock('', new Map([['os-image.lock.yaml', text]]))).toThrow(
+      expect.objectContaining({ code: 'RECORD_INVALID', ...wanted }),
+    )
+  })
+})

@@ -1,6 +1,7 @@
 // Runs one program of the container tools: argument vector, cleaned environment, live output.
 
 import { exec } from '@actions/exec'
+import { refuseWhenInterrupted } from '../interruption.ts'
 
 export interface CommandResult {
   /** Not 0 when the program failed or was killed. */
@@ -17,6 +18,8 @@ export type OutputWriter = (chunk: Buffer) => void
 export interface CommandOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly write?: OutputWriter | undefined
+  /** Runs also when the run is cancelled: it removes what others left. */
+  readonly cleaning?: true
 }
 
 const outputLimit = 65_536
@@ -43,11 +46,21 @@ export function withoutProxies(environment: Readonly<Record<string, string>>): R
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !/_proxy$/i.test(name)))
 }
 
-/** Runs `[program, ...arguments]`; a program that is not there is undefined, every other end is a result. */
+/**
+ * Runs `[program, ...arguments]`; a program that is not there is undefined, every other end is a result. Throws INTERRUPTED when the run is
+ * cancelled before or while it runs.
+ */
 export async function runCommand(
   command: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult | undefined> {
+  if (options.cleaning !== true) refuseWhenInterrupted()
+  const result = await runToEnd(command, options)
+  if (options.cleaning !== true) refuseWhenInterrupted()
+  return result
+}
+
+async function runToEnd(command: readonly string[], options: CommandOptions): Promise<CommandResult | undefined> {
   const [program = '', ...rest] = command
   let output = ''
   let both = ''

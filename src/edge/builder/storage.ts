@@ -87,11 +87,14 @@ export async function removePrivateStorages(
   if (options.rootless) {
     const own = privateStorage(name, place, 'overlay')
     const roots = drivers.map(driver => join(directory, driver, 'root'))
-    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...roots, runDirectory], { environment })
+    await runCommand([name, ...own.options, 'unshare', 'rm', '-rf', ...roots, runDirectory], {
+      environment,
+      cleaning: true,
+    })
     await endPauseProcesses(directory)
   } else {
     const points = [...(await mountsBelow(directory)), ...(await mountsBelow(runDirectory))]
-    for (const point of points.reverse()) await runCommand(['umount', '--lazy', point], { environment })
+    for (const point of points.reverse()) await runCommand(['umount', '--lazy', point], { environment, cleaning: true })
   }
   for (const own of [directory, runDirectory]) await rm(own, { recursive: true, force: true, maxRetries: 3 })
 }

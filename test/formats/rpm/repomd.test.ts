@@ -32,6 +32,10 @@ describe('parseRepomd', () => {
       })
   })
 
+  it('says what is no XML without a full stop that would end the sentence', () => {
+    expect(() => parse('<html>404 &nbsp; not here</html>')).toThrow(invalid(/^undefined entity$/))
+  })
+
   it('takes what old tools leave out as unknown', () => {
     const bare = repomd
       .replace(/<open-checksum.*/, '')
