@@ -107,12 +107,14 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
 /** Everything from the download on. Nothing is pushed before `checkedImage` has returned. */
 async function make(work: Work, scratch: string): Promise<CommandResult> {
   const { settings, log, base } = work
-  const builders = await findBuildersFor(work)
+  const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
   await log.group('Download the packages', () =>
     inStep('packages', () => fetchPackages(work.choice.kernel, scratch, settings.allowInsecure)),
   )
-  if (builders === undefined) return withoutBuilder(work)
-  const image = await checkedImage(work, builders, scratch)
+  if ('missing' in builders) return withoutBuilder(work, builders.missing)
+  const checked = await unlessNoBuilder(work, () => checkedImage(work, builders.found, scratch))
+  if ('missing' in checked) return withoutBuilder(work, checked.missing)
+  const image = checked.found
   const others = await log.group('Predict what runs now', () => recordsOfOthers(work))
   const pinned = { ...settings.imageRepository, digest: image.image.digest }
   const record = recordFor(work, image, pinned)
@@ -158,15 +160,22 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
   return finished(work, image, pinned, proposed, text)
 }
 
-/** undefined: a dry run on a machine without a builder, which ends before the build. */
-async function findBuildersFor({ settings, environment }: Work): Promise<readonly Builder[] | undefined> {
-  if (settings.image !== undefined) return []
+/** What the step found, or why no builder works here: a dry run ends there and is no failure. */
+async function unlessNoBuilder<T>(
+  { settings }: Work,
+  step: () => Promise<T>,
+): Promise<{ readonly found: T } | { readonly missing: ToolError }> {
   try {
-    return await inStep('builder', () => findBuilders(settings.builder, environment))
+    return { found: await step() }
   } catch (error) {
-    if (settings.dryRun && error instanceof ToolError && error.code === 'BUILDER_NOT_FOUND') return undefined
+    if (settings.dryRun && error instanceof ToolError && error.code === 'BUILDER_NOT_FOUND') return { missing: error }
     throw error
   }
+}
+
+async function findBuildersFor({ settings, environment }: Work): Promise<readonly Builder[]> {
+  if (settings.image !== undefined) return []
+  return await inStep('builder', () => findBuilders(settings.builder, environment))
 }
 
 async function checkedImage(work: Work, builders: readonly Builder[], scratch: string): Promise<CheckedImage> {
@@ -329,10 +338,10 @@ function nothingToSay(work: Work): CommandResult {
   }
 }
 
-function withoutBuilder(work: Work): CommandResult {
+function withoutBuilder(work: Work, { message, hint }: ToolError): CommandResult {
   return {
     outputs: outputsOf(work, 'dry-run'),
-    text: `dry-run: neither podman nor buildah can be started here, so this ends before the build. It would build:\n\n${work.containerfile}`,
+    text: `dry-run: ${message}, so this ends before the build${hint === undefined ? '' : ` (${hint})`}. It would build:\n\n${work.containerfile}`,
     exitCode: 0,
   }
 }

@@ -150,6 +150,8 @@ describe('a failure of the builder', () => {
   it.each([
     ['error: This system was not booted via libostree; found container=podman environment variable', 'dnf way'],
     ['error: Preparing filesystem for scripts: Operation not supported (os error 95)', 'fedora-coreos-tracker#2213'],
+    ['Error: no subuid ranges found for user "me" in /etc/subuid', 'usermod --add-subuids'],
+    ['error setting supplemental groups list: operation not permittedsubprocess exited', 'usermod --add-subuids'],
     ['write /var/tmp/x: no space left on device', 'free some space'],
     ['error: writing: No space left on device (os error 28)', 'free some space'],
   ])('explains %j', (line, hint) => {
