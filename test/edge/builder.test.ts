@@ -150,6 +150,8 @@ describe('a failure of the builder', () => {
   it.each([
     ['error: This system was not booted via libostree; found container=podman environment variable', 'dnf way'],
     ['error: Preparing filesystem for scripts: Operation not supported (os error 95)', 'fedora-coreos-tracker#2213'],
+    ['Error during unshare(CLONE_NEWUSER): No space left on device', 'user.max_user_namespaces'],
+    ['Error: cannot re-exec process', 'user.max_user_namespaces'],
     ['Error: no subuid ranges found for user "me" in /etc/subuid', 'usermod --add-subuids'],
     ['error setting supplemental groups list: operation not permittedsubprocess exited', 'usermod --add-subuids'],
     ['write /var/tmp/x: no space left on device', 'free some space'],
