@@ -166,6 +166,7 @@ export const errorCodes = {
   LAYERING_NOT_SUPPORTED: row(
     'refused',
     'the base image has no ostree repository that rpm-ostree could work on; the dnf way is not supported yet',
+    'bases whose packages are changed with dnf are not supported yet; build that image yourself, or use an rpm-ostree base',
   ),
 
   // GitOps repository, pull request

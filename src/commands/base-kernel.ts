@@ -50,6 +50,15 @@ export async function readBase(settings: CheckSettings, registry: RegistryClient
   )
 }
 
+/** The kernel for this base. Throws as `findKernelFor`, and why there is none: KERNEL_NOT_FOUND, KERNEL_INCOMPLETE, DOWNGRADE_REFUSED. */
+export async function chooseKernelFor(base: BaseKernel, settings: CheckSettings): Promise<KernelChoice> {
+  return await inStep('kernel', async () => {
+    const choice = await findKernelFor(base, settings)
+    if ('problem' in choice) throw choice.problem
+    return choice
+  })
+}
+
 /** The kernel for this base, or why there is none. Throws as `readKernelRepositories` and EXTRA_PACKAGE_NOT_FOUND. */
 export async function findKernelFor(base: BaseKernel, settings: CheckSettings): Promise<KernelChoice | NoKernel> {
   const { kernelRepositories, extraPackages, allowInsecure, dist, allowDowngrade } = settings

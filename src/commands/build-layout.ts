@@ -72,6 +72,7 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
   const given = await givenImage(settings)
   if (given !== undefined) return { image: given, build: null }
   const layoutDirectory = `${parts.scratch}/layout`
+  const decoder = new TextDecoder()
   const build = await log.childOutput(write =>
     buildImage({
       builders: parts.builders,
@@ -81,9 +82,10 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
       layoutDirectory,
       workDirectory: parts.scratch,
       allowInsecure: settings.allowInsecure,
-      sourceDateEpoch: undefined,
+      // the base's own time, so that building again gives the same bytes
+      sourceDateEpoch: parts.base.image.config.created,
       environment: parts.environment,
-      write: chunk => write(chunk.toString('utf8')),
+      write: chunk => write(decoder.decode(chunk, { stream: true })),
     }),
   )
   log.info(`built with ${build.builder} ${build.version}, isolation ${build.isolation}, network ${build.network}`)

@@ -4,7 +4,7 @@ import { toolVersion } from '../edge/surroundings.ts'
 import { chainId } from '../formats/oci/chain.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageContents } from '../image/image-contents.ts'
-import { checkOperatorApproval } from '../predict/coverage.ts'
+import { checkOperatorApproval, checkOperatorCanCompute } from '../predict/coverage.ts'
 import { type ImagePrediction, predictImage } from '../predict/predict-image.ts'
 import { recordedBootFile, recordedPrediction } from '../propose/record.ts'
 import type { ImageRecord } from '../propose/record-schema.ts'
@@ -19,8 +19,10 @@ export function predictFor(settings: Settings, contents: ImageContents): ImagePr
     banks: [...new Set(['sha256' as const, ...settings.banks])],
     requireCoverage: settings.requireCoverage,
   })
-  if (settings.target.includes('trusted-execution-clusters'))
+  if (settings.target.includes('trusted-execution-clusters')) {
     for (const prediction of predicted.predictions) checkOperatorApproval(prediction)
+    checkOperatorCanCompute(contents.bootFiles, contents.os)
+  }
   return predicted
 }
 

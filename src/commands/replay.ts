@@ -1,6 +1,7 @@
 // `replay`: event log in, PCR values out; with --pcrs a comparison.
 
 import { fileCeilings, readLocalFile, readLocalText } from '../edge/files.ts'
+import { ToolError } from '../errors.ts'
 import type { Bank } from '../formats/bytes/digest.ts'
 import { parseEventLog } from '../formats/tcg/event-log.ts'
 import { comparePcrs, parsePcrs } from '../predict/compare-pcrs.ts'
@@ -33,7 +34,14 @@ export async function replayLog(options: LogToReplay): Promise<ReplayResult> {
   const { log: path, banks, pcrs } = options
   const log = parseEventLog(await readLocalFile(path, fileCeilings.eventLog), path)
   const seen = pcrs === undefined ? undefined : parsePcrs(await readLocalText(pcrs), pcrs)
-  const differences = seen === undefined ? [] : comparePcrs(log, seen, banks)
+  const comparison = seen === undefined ? undefined : comparePcrs(log, seen, banks)
+  if (comparison?.compared === 0)
+    throw new ToolError('INPUT_INVALID', 'no value could be compared', {
+      found: `a log with the banks ${log.banks.join(', ')}`,
+      wanted: `values for ${banks.join(', ')} of PCRs that the log has`,
+      ...(pcrs === undefined ? {} : { where: { source: pcrs } }),
+    })
+  const differences = comparison?.differences ?? []
   const document = replayDocument(log, banks, differences)
-  return { document, text: replayTable(document, seen !== undefined), differs: differences.length > 0 }
+  return { document, text: replayTable(document, comparison?.compared), differs: differences.length > 0 }
 }

@@ -9,6 +9,7 @@ import { inStep, ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
+import { namedAs, onBaseLayers } from '../image/base-layers.ts'
 import { type ImageContents, imageFacts } from '../image/image-contents.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { renderContainerfile } from '../layering/containerfile.ts'
@@ -23,7 +24,7 @@ import type { ImageRecord } from '../propose/record-schema.ts'
 import { proposeChange, type RepositoryChange, unrecordedImages } from '../propose/repository-change.ts'
 import type { OutputName } from '../settings/outputs.ts'
 import type { Settings } from '../settings/settings.ts'
-import { type Base, findKernelFor, readBase } from './base-kernel.ts'
+import { type Base, chooseKernelFor, readBase } from './base-kernel.ts'
 import { type BuiltLayout, fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts'
 import { checkImage } from './check-image.ts'
 import type { Command, CommandResult } from './command.ts'
@@ -65,8 +66,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   const base = await log.group('Read the base image', () => readBase(settings, registry))
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
 
-  const choice = await log.group('Choose the kernel', () => findKernelFor(base.kernel, settings))
-  if ('problem' in choice) throw choice.problem
+  const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))
   for (const { evr, missing } of choice.incomplete)
     log.warning(`kernel ${formatEvr(evr)} is newer but not whole in the repositories: ${missing.join(', ')} missing`)
   if (!choice.update) return nothingNewer(base, choice)
@@ -196,7 +196,9 @@ async function checkedImage(work: Work, builders: readonly Builder[], scratch: s
         release,
         packages: [...packages, ...extraPackages],
       })
-      return { ...layout, contents, prediction: predictFor(settings, contents) }
+      const image = layout.build === null ? layout.image : onBaseLayers(layout.image, base.image)
+      const named = namedAs(image, layout.image, contents)
+      return { build: layout.build, image, contents: named, prediction: predictFor(settings, named) }
     }),
   )
 }
@@ -205,13 +207,17 @@ async function checkedImage(work: Work, builders: readonly Builder[], scratch: s
 async function recordsOfOthers({ settings, registry, gitops, base }: Work): Promise<ImageRecord[]> {
   const created = timeNow()
   const records: ImageRecord[] = []
-  for (const { reference, kind } of unrecordedImages(settings, gitops.files, base.pinned)) {
+  for (const { reference, kind, path } of unrecordedImages(settings, gitops.files, base.pinned)) {
     const isBase = reference.digest === base.pinned.digest
-    const contents = isBase
-      ? base.contents
-      : await readImage(await registry.openImage(reference, settings.architecture))
-    const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
-    records.push(recordOf({ image, kind, contents, prediction: predictFor(settings, contents), created }))
+    const step = path === undefined ? 'values of the base image' : `values of osImageURL in ${path}`
+    const record = await inStep(step, async () => {
+      const contents = isBase
+        ? base.contents
+        : await readImage(await registry.openImage(reference, settings.architecture))
+      const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
+      return recordOf({ image, kind, contents, prediction: predictFor(settings, contents), created })
+    })
+    records.push(record)
   }
   return records
 }

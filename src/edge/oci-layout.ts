@@ -34,7 +34,7 @@ export async function openLayout(directory: string, choice: LayoutChoice): Promi
       wanted: '1.0.0',
       where: { source, path: 'oci-layout' },
     })
-  const index = parseManifest(await readWhole(directory, 'index.json', source), source)
+  const index = parseManifest(await readWhole(directory, 'index.json', source), source, 'index.json')
   if (index.kind !== 'index')
     throw new ToolError('IMAGE_INVALID', 'index.json is not an index', { where: { source, path: 'index.json' } })
   const openLayer = (blob: Descriptor) => verified(blobBytes(directory, blob, source), blob, source)
@@ -132,6 +132,7 @@ async function openFile(directory: string, path: string, source: string): Promis
         found: code ?? 'an error',
         wanted: 'a regular file',
         where: { source, path },
+        hint: 'oci:<directory>[:name] needs the whole directory of an OCI layout',
         cause,
       },
     )

@@ -119,7 +119,7 @@ class Push {
   }
 
   async #uploadOnce(blob: Descriptor, image: ImageSource): Promise<HttpAnswer> {
-    const started = await this.#send({ method: 'POST', path: 'blobs/uploads/', repeat: true })
+    const started = await this.#send({ method: 'POST', path: 'blobs/uploads/' })
     await started.drop()
     if (started.status !== 202) return started
     const url = this.#location(started)

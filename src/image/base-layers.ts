@@ -4,6 +4,7 @@ import { ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type ImageManifest, parseManifest } from '../formats/oci/manifest.ts'
+import type { ImageContents } from './image-contents.ts'
 import type { ImageSource } from './image-source.ts'
 
 /** Docker's names for what OCI manifests call otherwise; the bytes are the same. */
@@ -75,4 +76,16 @@ function replaceLayers(manifestBytes: Uint8Array, lower: readonly Descriptor[]):
   }))
   const layers = [...named, ...manifest.layers.slice(lower.length)]
   return new TextEncoder().encode(JSON.stringify({ ...manifest, layers }))
+}
+
+/** What was read of `built`, with the digests of `image`: the same image after `onBaseLayers`. */
+export function namedAs(image: ImageSource, built: ImageSource, contents: ImageContents): ImageContents {
+  const names = new Map(
+    built.manifest.layers.map(({ digest }, index) => [digest, image.manifest.layers[index]?.digest]),
+  )
+  const bootFiles = contents.bootFiles.map(file => ({
+    ...file,
+    layer: file.layer === null ? null : (names.get(file.layer) ?? file.layer),
+  }))
+  return { ...contents, digest: image.digest, bootFiles }
 }

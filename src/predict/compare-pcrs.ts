@@ -14,6 +14,12 @@ export interface PcrDifference {
   readonly seen: string
 }
 
+export interface PcrComparison {
+  /** How many values were compared. */
+  readonly compared: number
+  readonly differences: readonly PcrDifference[]
+}
+
 /** The kernel's IMA extends PCR 10 after the log of the firmware has ended, so that log says nothing of it. */
 const imaPcr = 10
 
@@ -21,18 +27,19 @@ const imaPcr = 10
  * Every value of `seen` that the log does not replay to. PCRs without events have to hold their start value.
  * Not compared: banks that the log lacks, and PCR 10 when the log has no event for it.
  */
-export function comparePcrs(log: EventLog, seen: PcrValues, wanted: readonly Bank[] = banks): PcrDifference[] {
+export function comparePcrs(log: EventLog, seen: PcrValues, wanted: readonly Bank[] = banks): PcrComparison {
   const replayed = replay(log, wanted)
-  return Object.entries(seen).flatMap(([index, inBanks]) => {
+  const pairs = Object.entries(seen).flatMap(([index, inBanks]) => {
     const pcr = Number(index)
     if (pcr === imaPcr && replayed[index] === undefined) return []
     return log.banks.flatMap(bank => {
       const value = inBanks[bank]
       if (value === undefined || !wanted.includes(bank)) return []
       const ours = replayed[index]?.[bank] ?? formatHex(startValue(bank, pcr, startupLocality(log)))
-      return ours === value ? [] : [{ pcr, bank, replayed: ours, seen: value }]
+      return [{ pcr, bank, replayed: ours, seen: value }]
     })
   })
+  return { compared: pairs.length, differences: pairs.filter(pair => pair.replayed !== pair.seen) }
 }
 
 /** Reads `{bank: {index: hex}}`, as recorded from /sys/class/tpm. Throws INPUT_INVALID. */

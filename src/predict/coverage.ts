@@ -1,6 +1,7 @@
 // Which part of the boot a verifier sees at all, under the policy of the target (D12), and what the operator will publish.
 
 import { ToolError } from '../errors.ts'
+import type { BootFile } from '../image/boot-file.ts'
 import type { CoveragePart } from '../settings/settings.ts'
 import type { BootPart, MeasuredEvent, PartCoverage, Prediction } from './prediction.ts'
 
@@ -48,6 +49,12 @@ export function checkCoverage(prediction: Prediction, required: readonly Coverag
   })
 }
 
+/** Operating systems for which the operator has MOK variables, as `<ID>-<VERSION_ID>` of os-release (reference-values, mok-variables/). */
+const operatorSystems: readonly string[] = ['fedora-42', 'fedora-44', 'rhel-9.6']
+
+/** The only place where the operator's own job looks for shim and GRUB (operator, compute-pcrs/src/main.rs). */
+const operatorBootLoaders = 'usr/lib/bootupd/updates/'
+
 /** What the operator's own job computes into PCR 4 for shim, GRUB and Linux: always Secure Boot on, the kernel once. */
 const operatorParts = ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Shim', 'Pcr4Grub', 'Pcr4Vmlinuz']
 
@@ -55,6 +62,30 @@ const operatorParts = ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Shim', 'Pcr4Grub', '
 export function operatorWouldApprove(prediction: Prediction): boolean {
   const parts = prediction.events.filter(event => event.pcr === 4).map(event => event.part)
   return parts.length === operatorParts.length && parts.every((part, index) => part === operatorParts[index])
+}
+
+/**
+ * Whether the operator's own job can compute an image without a label at all (design D13). Throws OPERATOR_WOULD_NOT_APPROVE.
+ * What it computes into PCR 14 comes from its MOK variables for that system, not from this shim.
+ */
+export function checkOperatorCanCompute(
+  files: readonly BootFile[],
+  os: { readonly id: string | null; readonly versionId: string | null },
+): void {
+  const refuse = (found: string, wanted: string) =>
+    new ToolError('OPERATOR_WOULD_NOT_APPROVE', 'the operator cannot compute the values of this image', {
+      found,
+      wanted,
+      hint: 'the label that would tell the operator the values is not written in this version; use target trustee',
+    })
+  const outside = files.find(({ role, path }) => isBootLoader(role) && !path.startsWith(operatorBootLoaders))
+  if (outside !== undefined) throw refuse(outside.path, `shim and GRUB below ${operatorBootLoaders}`)
+  const system = `${os.id ?? ''}-${os.versionId ?? ''}`
+  if (!operatorSystems.includes(system)) throw refuse(`system ${system}`, `one of ${operatorSystems.join(', ')}`)
+}
+
+function isBootLoader(role: BootFile['role']): boolean {
+  return role === 'shim' || role === 'grub'
 }
 
 /** Throws OPERATOR_WOULD_NOT_APPROVE. */

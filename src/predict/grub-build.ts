@@ -13,40 +13,49 @@ export interface GrubBuild {
   readonly knownBy: 'booted' | 'source'
 }
 
-/** Debian's builds that were booted, by upstream version. */
-const debianBuilds: Readonly<Record<string, number>> = { '2.06': 2, '2.12': 1 }
+interface Known extends Pick<GrubBuild, 'kernelEvents' | 'knownBy'> {
+  /** Rows of these builds beside `sbat` and `grub`; another one is the mark of another vendor's build. */
+  readonly rows: RegExp
+}
 
-/** Upstream versions of Red Hat's builds whose source was read, first and last. */
-const redHatRange = [206, 212] as const
+/** Debian's builds that were booted, by upstream version. */
+const debianBuilds: Readonly<Record<string, Known>> = {
+  '2.06': { kernelEvents: 2, knownBy: 'booted', rows: /^grub\.(?:debian\d*|rh)$/ },
+  '2.12': { kernelEvents: 1, knownBy: 'booted', rows: /^grub\.(?:debian\d*|peimage|rh)$/ },
+}
+
+/** Red Hat's builds whose source was read (Fedora, RHEL, CentOS Stream), by upstream version. */
+const redHat: Known = { kernelEvents: 1, knownBy: 'source', rows: /^grub\.(?:rh|rhel\d*|redhat|fedora|centos)$/ }
+const redHatBuilds: Readonly<Record<string, Known>> = { '2.06': redHat, '2.12': redHat }
 
 /** Tells a build by the rows of `.sbat`. A `grub.debian` row wins over a `grub.rh` row. Throws GRUB_UNKNOWN. */
 export function knownGrubBuild(grub: PeFile): GrubBuild {
   const section = findSection(grub, '.sbat')
   if (section === undefined) throw unknown(grub.source, 'no .sbat section')
   const rows = parseSbat(section.data, grub.source, 'GRUB_UNKNOWN')
-  const version = rows.find(row => row.component === 'grub')?.version
+  const versions = rows.filter(row => row.component === 'grub').map(row => row.version)
+  const [version, second] = versions
   if (version === undefined) throw unknown(grub.source, 'no row for grub in .sbat')
+  if (second !== undefined) throw unknown(grub.source, `several rows for grub in .sbat: ${versions.join(', ')}`)
   const build = has(rows, 'grub.debian')
-    ? debianBuild(version)
+    ? knownBuild('Debian', debianBuilds, version, rows)
     : has(rows, 'grub.rh')
-      ? redHatBuild(version)
+      ? knownBuild('Red Hat', redHatBuilds, version, rows)
       : undefined
   if (build === undefined) throw unknown(grub.source, describe(rows, version))
   return build
 }
 
-function debianBuild(version: string): GrubBuild | undefined {
-  const kernelEvents = Object.hasOwn(debianBuilds, version) ? debianBuilds[version] : undefined
-  return kernelEvents === undefined ? undefined : { name: `Debian GRUB ${version}`, kernelEvents, knownBy: 'booted' }
-}
-
-function redHatBuild(version: string): GrubBuild | undefined {
-  const [, major, minor] = version.match(/^([0-9])\.([0-9]{2})$/) ?? []
-  if (major === undefined || minor === undefined) return undefined
-  const number = Number(`${major}${minor}`)
-  const [first, last] = redHatRange
-  if (number < first || number > last) return undefined
-  return { name: `Red Hat GRUB ${version}`, kernelEvents: 1, knownBy: 'source' }
+function knownBuild(
+  vendor: string,
+  builds: Readonly<Record<string, Known>>,
+  version: string,
+  rows: readonly SbatRow[],
+): GrubBuild | undefined {
+  const known = Object.hasOwn(builds, version) ? builds[version] : undefined
+  const others = rows.map(row => row.component).filter(component => component !== 'sbat' && component !== 'grub')
+  if (known === undefined || !others.every(component => known.rows.test(component))) return undefined
+  return { name: `${vendor} GRUB ${version}`, kernelEvents: known.kernelEvents, knownBy: known.knownBy }
 }
 
 function has(rows: readonly SbatRow[], component: string): boolean {
@@ -61,7 +70,7 @@ function describe(rows: readonly SbatRow[], version: string): string {
 function unknown(source: string, found: string): ToolError {
   return new ToolError('GRUB_UNKNOWN', 'it is not known how often this GRUB measures the kernel', {
     found,
-    wanted: 'grub.debian with 2.06 or 2.12, or grub.rh with 2.06 to 2.12',
+    wanted: 'grub.debian or grub.rh with 2.06 or 2.12, and no row of another vendor',
     where: { source, path: '.sbat' },
   })
 }

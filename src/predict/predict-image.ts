@@ -118,7 +118,7 @@ function notesOf({ shimBuild, grubBuild }: ShimGrubLinuxBoot, secureBoot: boolea
           'not checked, since no platform gives its keys: that shim trusts GRUB and the kernel',
         ]
       : ['with Secure Boot off the kernel is not measured into PCR 4: no value attests it']),
-    'PCR 14 holds for machines without an enrolled machine owner key (MOK)',
+    'PCR 14 holds for machines without an enrolled machine owner key (MOK), and without the variables MokSBState, MokPolicy and MokListTrusted',
     'PCR 4 holds when the first boot option starts shim and nothing else was tried before it',
     ...(grubBuild.knownBy === 'source'
       ? [`that ${grubBuild.name} measures the kernel once is known from its source, not from a boot of ours`]

@@ -1,5 +1,6 @@
 // The end of a pull request's text: how to check it, what merging does, and plainly what was not checked or not done.
 
+import { parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Summary } from './headline.ts'
 import { bullets, code, fence } from './markdown.ts'
@@ -8,10 +9,12 @@ import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
 
 /** One command that reads the pushed image and prints the same values. */
-export function checksSection(record: ImageRecord): string {
+export function checksSection(record: ImageRecord, run: RunFacts): string {
   const states = [...new Set(record.predictions.map(({ secureBoot }) => (secureBoot ? 'on' : 'off')))].sort()
+  const { registry } = parsePinnedReference(record.image)
+  const insecure = run.insecureSources.includes(registry) ? ' --allow-insecure true' : ''
   const commands = states.map(
-    state => `attested-os-update predict --image docker://${record.image} --secure-boot ${state}`,
+    state => `attested-os-update predict --image docker://${record.image} --secure-boot ${state}${insecure}`,
   )
   return `Read the image from the registry and predict again; the PCR values must be the ones above:\n\n${fence(commands)}`
 }

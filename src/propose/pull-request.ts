@@ -44,7 +44,7 @@ export function pullRequestText(
     { title: 'PCR values', text: values(summary, record), kept: false },
     { title: 'Coverage', text: coverage(record), kept: true },
     { title: 'Packages', text: packages(record), kept: false },
-    { title: 'Check it yourself', text: checksSection(record), kept: true },
+    { title: 'Check it yourself', text: checksSection(record, run), kept: true },
     { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },
     { title: 'Not checked or not done', text: notDoneSection(settings, record, summary, run), kept: true },
   ]

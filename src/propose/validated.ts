@@ -16,11 +16,17 @@ export function checkShape<S extends v.GenericSchema>(schema: S, value: unknown,
   if (result.success) return result.output
   const [issue] = result.issues
   throw new ToolError('RECORD_INVALID', 'a value does not fit', {
-    found: String(issue.received).slice(0, 200),
-    wanted: issue.message.slice(0, 300),
+    found: issue.received === 'undefined' ? 'nothing' : issue.received.slice(0, 200),
+    wanted: wantedBy(issue).slice(0, 300),
     where: { source, path: v.getDotPath(issue) ?? '' },
     hint: 'these files are written by attested-os-update only; restore the file from the history of the repository',
   })
+}
+
+/** Rules of our own say it in their message, shapes in what they expect. */
+function wantedBy({ kind, message, expected }: v.BaseIssue<unknown>): string {
+  if (kind === 'validation' || expected === null) return message
+  return expected === 'never' ? 'no such key' : expected
 }
 
 function oneDocument(file: YamlFile): unknown {

@@ -56,7 +56,7 @@ export async function makeBaseImage(wanted: SyntheticBase): Promise<BaseImage> {
   const { seed, version = '5.14.0', release = '570.el9', grub = 'redhat-2.12' } = wanted
   return makeBaseImageOf({
     osRelease:
-      'NAME="Stand-in CoreOS"\nID="rhcos"\nID_LIKE="rhel fedora"\nVERSION_ID="9.6"\nPRETTY_NAME="Stand-in CoreOS 9.6"\nVARIANT_ID=coreos\n',
+      'NAME="Stand-in CoreOS"\nID="rhel"\nID_LIKE="fedora"\nVERSION_ID="9.6"\nPRETTY_NAME="Stand-in CoreOS 9.6"\nVARIANT_ID=coreos\n',
     vendor: 'redhat',
     shim: makeShim({ seed }),
     grub: makeGrub({ seed, sbat: grub }),

@@ -1,7 +1,7 @@
 // Runs the bundled Action and CLI from dist/ in a child process, as GitHub's runner and a shell do.
 
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { obeyedCommands } from './workflow-commands.ts'
@@ -22,6 +22,8 @@ export interface ActionRun extends ProgramRun {
   readonly summary: string
   /** The `::error …::` lines that the runner would obey. */
   readonly errors: readonly string[]
+  /** What the run left in the runner's temporary directory. */
+  readonly left: readonly string[]
 }
 
 export interface RunOptions {
@@ -103,6 +105,7 @@ export async function runAction(
       errors: obeyedCommands(result.stdout)
         .filter(({ name }) => name === 'error')
         .map(({ line }) => line),
+      left: readdirSync(join(scratch, 'temp')),
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true })

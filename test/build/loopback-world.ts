@@ -1,7 +1,7 @@
 // Everything that `update` talks to, on loopback and in a temporary directory: OCI registry, RPM repository, GitHub API double with a real git
 // repository. The Action under test is the one in dist/, run as the runner runs it.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { assembleLayeredImage, type BaseImage } from './base-image.ts'
@@ -12,12 +12,14 @@ import { type GitHubDouble, startGitHubDouble, type Token } from './github/doubl
 import type { PackagedRpm } from './kernel-rpms.ts'
 import { writeLayout } from './oci-layout.ts'
 import { startRegistry, type TestRegistry } from './registry.ts'
+import type { RegistryAuth } from './registry-access.ts'
 import { makeRepository, type RepositoryInput } from './rpm-repository.ts'
 
 export const tokens = {
   'good-token': { login: 'kernel-bot[bot]', app: true, contents: 'write', pullRequests: 'write' },
   'read-only-token': { login: 'reader', app: false, contents: 'read', pullRequests: 'read' },
   'no-pull-requests-token': { login: 'half', app: false, contents: 'write', pullRequests: 'read' },
+  'blind-token': { login: 'stranger', app: false, contents: 'none', pullRequests: 'none' },
 } as const satisfies Record<string, Token>
 
 export interface WorldOptions {
@@ -26,6 +28,8 @@ export interface WorldOptions {
   readonly files?: Readonly<Record<string, string>>
   /** Another registry than ours, as host:port; the caller has put the base there as coreos:stable. */
   readonly registry?: string
+  /** Who may do what at our own registry; everybody may do everything when left out. */
+  readonly auth?: RegistryAuth
   /** A container builder makes the images; otherwise they are assembled and handed over as `image`. */
   readonly build?: boolean
 }
@@ -39,6 +43,8 @@ export interface Snapshot {
 
 export class LoopbackWorld {
   readonly directory: string
+  /** TMPDIR of runs without a builder, so that tests see what they leave. */
+  readonly temporary: string
   readonly registry: TestRegistry
   readonly repository: FileServer
   readonly github: GitHubDouble
@@ -63,6 +69,8 @@ export class LoopbackWorld {
     files: Map<string, Uint8Array>,
   ) {
     this.directory = parts.directory
+    this.temporary = join(parts.directory, 'tmp')
+    mkdirSync(this.temporary)
     this.registry = parts.registry
     this.repository = parts.repository
     this.github = parts.github
@@ -83,12 +91,22 @@ export class LoopbackWorld {
     const files = new Map<string, Uint8Array>()
     const world: { value?: LoopbackWorld } = {}
     const [registry, repository, github] = await Promise.all([
-      startRegistry(),
+      startRegistry(options.auth === undefined ? {} : { auth: options.auth }),
       serveFiles(files, path => world.value?.misbehave(path)),
       startGitHubDouble([{ owner: 'example', name: 'gitops', git, defaultBranch: 'main' }], tokens),
     ])
     world.value = new LoopbackWorld(options, { directory, registry, repository, github, git }, files)
     return world.value
+  }
+
+  /** A world for the length of one piece of work. */
+  static async during<T>(options: WorldOptions, work: (world: LoopbackWorld) => Promise<T>): Promise<T> {
+    const world = await LoopbackWorld.start(options)
+    try {
+      return await work(world)
+    } finally {
+      await world.stop()
+    }
   }
 
   /** The repository offers these packages from now on. */
@@ -136,10 +154,11 @@ export class LoopbackWorld {
     changes: Readonly<Record<string, string>> = {},
     { packages = this.#packages, ...options }: RunOptions & { readonly packages?: readonly PackagedRpm[] } = {},
   ): Promise<ActionRun> {
-    const image = this.#build ? {} : { image: await this.assemble(packages) }
+    const image = this.#build || 'image' in changes ? {} : { image: await this.assemble(packages) }
+    const temporary = this.#build ? {} : { TMPDIR: this.temporary }
     return await runAction(this.inputs({ ...image, ...changes }), {
       ...options,
-      environment: { GITHUB_API_URL: this.github.url, ...options.environment },
+      environment: { GITHUB_API_URL: this.github.url, ...temporary, ...options.environment },
     })
   }
 

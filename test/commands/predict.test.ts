@@ -95,7 +95,7 @@ describe('replay', () => {
     const pcrs = join(boots, 'grub-sb/pcrs.json')
     const { document, text, differs } = await replayLog({ log, banks: ['sha256'], pcrs })
     expect(differs).toBe(false)
-    expect(text).toContain('replays to the values given')
+    expect(text).toContain('values that were compared')
     expect(longestLine(text)).toBeLessThanOrEqual(80)
     expect(Object.keys(document)).toEqual(['schemaVersion', 'pcrs', 'events', 'problems'])
     expect(Object.keys(document.pcrs['4'] ?? {})).toEqual(['sha256'])

@@ -341,3 +341,23 @@ it('reads a large wanted file behind many small ones that nobody wants', async (
   const tree = await treeOf([makeTar([...small, file(kernel, large)])], 128 * 1024)
   expect(tree.read(kernel)?.bytes?.length).toBe(large.length)
 })
+
+describe('a layer of which only some files are kept', () => {
+  const bytes = (length: number) => new Uint8Array(length).fill(7)
+  const sizes = [0, 1, 181, 512, 900, 4096, 16_752, 70_000, 180_224]
+  const database = 'usr/share/rpm/rpmdb.sqlite'
+
+  it.each(sizes)('reads what follows a file of %i bytes that nobody wants, however the bytes come', async size => {
+    const unwanted = [`${modules}/kernel/a.ko`, `${modules}/modules.dep`, 'opt/b', object('c')]
+    for (const path of unwanted) {
+      for (const next of sizes) {
+        const tar = makeTar([file(path, bytes(size)), file(kernel, bytes(next)), file(database, bytes(180_224))])
+        for (const piece of [512, 65_536, tar.length]) {
+          const tree = await treeOf([tar], piece)
+          expect(tree.read(kernel)?.bytes.length).toBe(next)
+          expect(tree.read(database)?.bytes.length).toBe(180_224)
+        }
+      }
+    }
+  })
+})

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { banks } from '../../src/formats/bytes/digest.ts'
 import type { BootFile, BootFileRole } from '../../src/image/boot-file.ts'
-import { checkCoverage, checkOperatorApproval, operatorWouldApprove } from '../../src/predict/coverage.ts'
+import {
+  checkCoverage,
+  checkOperatorApproval,
+  checkOperatorCanCompute,
+  operatorWouldApprove,
+} from '../../src/predict/coverage.ts'
 import { predictImage } from '../../src/predict/predict-image.ts'
 import type { Prediction } from '../../src/predict/prediction.ts'
 import { makeGrub, makeInitramfs, makeKernel, makeShim, sbatTexts, vendorKeys } from '../build/boot-files.ts'
@@ -142,6 +147,11 @@ describe('refusals', () => {
       'a Debian row beside a Red Hat row',
       `${sbatTexts['redhat-2.06']}grub.debian,4,Debian,grub2,x,y\n`.replace('grub,2.06', 'grub,2.10'),
     ],
+    ['a row of another vendor beside Debian', `${sbatTexts['debian-2.12']}grub.ubuntu,1,Ubuntu,grub2,x,y\n`],
+    ['peimage in a Debian build that was booted without it', `${sbatTexts['debian-2.06']}grub.peimage,2,x,grub2,x,y\n`],
+    ['a row of another vendor beside Red Hat', `${sbatTexts['redhat-2.12']}grub.suse,1,SUSE,grub2,x,y\n`],
+    ['a version that Red Hat never shipped', sbatTexts['redhat-2.06'].replace('grub,2.06', 'grub,2.09')],
+    ['two rows of GRUB', `${sbatTexts['redhat-2.12']}grub,3,Free Software Foundation,grub,2.06,x\n`],
     ['no vendor row', 'sbat,1,SBAT Version,sbat,1,x\ngrub,3,Free Software Foundation,grub,2.06,x\n'],
     ['no row of GRUB', 'sbat,1,SBAT Version,sbat,1,x\n'],
     ['an upstream version that is a property name', 'grub,3,x,grub,constructor,x\ngrub.debian,4,Debian,grub2,x,y\n'],
@@ -252,6 +262,17 @@ describe('coverage under the policy of the targets', () => {
     expect(operatorWouldApprove(only(chain, true))).toBe(true)
     expect(operatorWouldApprove(only(twice, true))).toBe(false)
     expect(operatorWouldApprove(only(chain, false))).toBe(false)
+    const rhel = { id: 'rhel', versionId: '9.6' }
+    const inBootupd = chain.map(one => ({ ...one, path: `usr/lib/bootupd/updates/EFI/redhat/${one.role}.efi` }))
+    const moved = chain.map(one => ({ ...one, path: `usr/lib/efi/${one.role}/1/EFI/fedora/${one.role}.efi` }))
+    expect(() => checkOperatorCanCompute(inBootupd, rhel)).not.toThrow()
+    expect(faultOf(() => checkOperatorCanCompute(moved, rhel)).code).toBe('OPERATOR_WOULD_NOT_APPROVE')
+    for (const os of [
+      { ...rhel, versionId: '9.4' },
+      { id: 'centos', versionId: '10' },
+      { id: null, versionId: null },
+    ])
+      expect(faultOf(() => checkOperatorCanCompute(inBootupd, os)).found).toContain(`system ${os.id ?? ''}-`)
     expect(() => checkOperatorApproval(only(chain, true))).not.toThrow()
     expect(faultOf(() => checkOperatorApproval(only(twice, true)))).toMatchObject({
       code: 'OPERATOR_WOULD_NOT_APPROVE',

@@ -11,7 +11,7 @@ export interface GitHubOptions {
   readonly repository: { readonly owner: string; readonly name: string }
   /** Without a trailing slash: https://api.github.com, or https://HOST/api/v3. */
   readonly apiUrl: string
-  /** `none` sends requests without the pauses that GitHub asks for: for servers that are not GitHub. */
+  /** `none` sends requests without the pauses that GitHub asks for, and tries again sooner: for servers that are not GitHub. */
   readonly pace?: 'github' | 'none'
   /** First pause before a request is tried again, in ms; it grows with the square of the number of tries. */
   readonly retryDelay?: number
@@ -59,7 +59,7 @@ export function openApi(options: GitHubOptions): Api {
       throttle: { enabled: options.pace !== 'none', onRateLimit: wait, onSecondaryRateLimit: wait },
       retry: {
         doNotRetry: [400, 401, 403, 404, 410, 422, 429, 451],
-        retryAfterBaseValue: options.retryDelay ?? 1000,
+        retryAfterBaseValue: options.retryDelay ?? (options.pace === 'none' ? 100 : 1000),
       },
     },
     throttling,
@@ -105,6 +105,12 @@ export async function asked<T>(api: Api, meaning: Meaning, request: () => Promis
 export function faultOf(api: Api, { doing, right, notFound }: Meaning, error: unknown): ToolError {
   const status = statusOf(error)
   if (status === undefined) throw error
+  if (!wasAnswered(error))
+    return new ToolError('GITHUB_ERROR', `GitHub does not answer when ${doing}`, {
+      found: answerOf(api, undefined, error),
+      where: { source: api.source },
+      hint: 'see whether GITHUB_API_URL is right and reachable from here; try again later',
+    })
   const details = { found: answerOf(api, status, error), where: { source: api.source } }
   const limited = status === 429 || (status === 403 && isLimited(error))
   if (status === 401 || (status === 403 && !limited))
@@ -124,9 +130,14 @@ export function faultOf(api: Api, { doing, right, notFound }: Meaning, error: un
   })
 }
 
-function answerOf(api: Api, status: number, error: unknown): string {
+/** Octokit gives network faults status 500, without a response. */
+function wasAnswered(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'response' in error && error.response !== undefined
+}
+
+function answerOf(api: Api, status: number | undefined, error: unknown): string {
   const message = error instanceof Error ? error.message : ''
-  return `status ${status}: ${message.replaceAll(api.token, '***')}`.slice(0, 400)
+  return `${status === undefined ? '' : `status ${status}: `}${message.replaceAll(api.token, '***')}`.slice(0, 400)
 }
 
 function isLimited(error: unknown): boolean {

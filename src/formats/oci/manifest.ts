@@ -25,9 +25,10 @@ const layerCeiling = 2048
 /**
  * Reads a manifest or an index. A missing mediaType is read from the document's form, as OCI allows.
  * Throws IMAGE_INVALID, also for a document that can be read as both, and CEILING_REACHED above 4 MiB.
+ * `what` names the document in faults.
  */
-export function parseManifest(bytes: Uint8Array, source: string): ImageManifest | ImageIndex {
-  const at = parseJsonObject(bytes, source, 'manifest')
+export function parseManifest(bytes: Uint8Array, source: string, what = 'manifest'): ImageManifest | ImageIndex {
+  const at = parseJsonObject(bytes, source, what)
   if (at.fields.schemaVersion !== 2) throw invalid(at, 'schemaVersion', at.fields.schemaVersion, '2')
   const hasLayers = at.fields.layers !== undefined || at.fields.config !== undefined
   const hasManifests = at.fields.manifests !== undefined

@@ -88,8 +88,8 @@ export class MetadataXml {
       work()
     } catch (error) {
       if (error instanceof ToolError) throw error
-      // saxes puts line and column before its text; they stand in `where` already
-      const text = error instanceof Error ? error.message.replace(/^\d+:\d+: /, '') : 'not XML'
+      // saxes puts line and column before its text; they stand in `where` already. Its full stop would end our sentence
+      const text = error instanceof Error ? error.message.replace(/^\d+:\d+: /, '').replace(/\.$/, '') : 'not XML'
       throw this.error(text, 'well-formed XML')
     }
   }

@@ -33,7 +33,7 @@ export async function makeRealVariant(
   const files = realFiles()
   const oldPackages = kernelRpms(files.oldKernel)
   const base = await makeBaseImageOf({
-    osRelease: 'NAME="Stand-in CoreOS"\nID="rhcos"\nID_LIKE="rhel fedora"\nVERSION_ID="9.6"\nVARIANT_ID=coreos\n',
+    osRelease: 'NAME="Stand-in CoreOS"\nID="rhel"\nID_LIKE="fedora"\nVERSION_ID="9.6"\nVARIANT_ID=coreos\n',
     vendor: 'debian',
     shim: files.shim,
     grub: grub === '2.12' ? files.grub212 : files.grub206,
