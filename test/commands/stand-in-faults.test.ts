@@ -75,6 +75,6 @@ describe('an image that the stand-in built', () => {
   })
 
   it('has a test for every fault', () => {
-    expect([...Object.keys(refusals), 'fails'].sort()).toEqual(Object.keys(standInFaults).sort())
+    expect([...Object.keys(refusals), 'fails', 'prints-commands'].sort()).toEqual(Object.keys(standInFaults).sort())
   })
 })
