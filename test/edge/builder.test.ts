@@ -67,7 +67,8 @@ describe('running a program', () => {
     expect(result?.exitCode).toBe(3)
     expect(result?.output.startsWith('out\n')).toBe(true)
     expect(result?.lastLines).toHaveLength(20)
-    expect(result?.lastLines.at(-1)).toBe('50')
+    // two pipes: which of them is read first is not known
+    expect(result?.lastLines).toContain('50')
     expect(Buffer.concat(chunks).toString()).toContain('err\n')
   })
 
