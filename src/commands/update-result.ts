@@ -1,6 +1,7 @@
 // How a run of `update` ends: outputs, documents and text for each outcome.
 
 import type { ProposalResult } from '../edge/github.ts'
+import type { ToolError } from '../errors.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import { type Evr, formatEvr } from '../formats/rpm/version.ts'
 import { type ImageContents, imageFacts } from '../image/image-contents.ts'
@@ -105,10 +106,10 @@ export function dryRun(known: Known, image: MadeImage, change: RepositoryChange,
   }
 }
 
-export function dryRunWithoutBuilder(known: Known, containerfile: string): CommandResult {
+export function dryRunWithoutBuilder(known: Known, { message, hint }: ToolError, containerfile: string): CommandResult {
   return {
     outputs: outputsOf(known, 'dry-run'),
-    text: `dry-run: neither podman nor buildah can be started here, so this ends before the build. It would build:\n\n${containerfile}`,
+    text: `dry-run: ${message}, so this ends before the build${hint === undefined ? '' : ` (${hint})`}. It would build:\n\n${containerfile}`,
     exitCode: 0,
   }
 }

@@ -131,12 +131,13 @@ async function plan(facts: Facts): Promise<Work> {
 /** Everything from the download on. Nothing is pushed before `readyImage` has returned and the change stands. */
 async function make(work: Work, scratch: string): Promise<CommandResult> {
   const { settings, log, registry, gitops } = work
-  const builders = await findBuildersFor(work)
+  const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
   await log.group('Download the packages', () =>
     inStep('packages', () => fetchPackages(work.choice.kernel, scratch, settings.allowInsecure)),
   )
-  if (builders === undefined) return dryRunWithoutBuilder(known(work), work.containerfile)
-  const image = await readyImage(work, builders, scratch)
+  if (builders instanceof ToolError) return dryRunWithoutBuilder(known(work), builders, work.containerfile)
+  const image = await unlessNoBuilder(work, () => readyImage(work, builders, scratch))
+  if (image instanceof ToolError) return dryRunWithoutBuilder(known(work), image, work.containerfile)
   const others = await log.group('Predict what runs now', () =>
     recordsOfOthers(settings, registry, gitops.files, work.base),
   )
@@ -161,15 +162,19 @@ function known({ base, choice, branch, key }: Work): Known {
   return { base: base.pinned, kernel: choice.kernel, branch, key }
 }
 
-/** undefined: a dry run on a machine without a builder, which ends before the build. */
-async function findBuildersFor({ settings, environment, given }: Work): Promise<readonly Builder[] | undefined> {
-  if (given !== undefined) return []
+/** What the step gives, or why no builder works here: a dry run ends there and is no failure. */
+async function unlessNoBuilder<T>({ settings }: Work, step: () => Promise<T>): Promise<T | ToolError> {
   try {
-    return await inStep('builder', () => findBuilders(settings.builder, environment))
+    return await step()
   } catch (error) {
-    if (settings.dryRun && error instanceof ToolError && error.code === 'BUILDER_NOT_FOUND') return undefined
+    if (settings.dryRun && error instanceof ToolError && error.code === 'BUILDER_NOT_FOUND') return error
     throw error
   }
+}
+
+async function findBuildersFor({ settings, environment, given }: Work): Promise<readonly Builder[]> {
+  if (given !== undefined) return []
+  return await inStep('builder', () => findBuilders(settings.builder, environment))
 }
 
 /** The image, built, checked and predicted, under the name that it will have. */

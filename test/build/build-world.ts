@@ -1,6 +1,15 @@
 // The main job with real container builds: the services of LoopbackWorld, but docker-registry as the registry, and a record of what a run leaves behind.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BaseImage } from './base-image.ts'
@@ -11,7 +20,7 @@ import { obeyedCommands, type WorkflowCommand } from './workflow-commands.ts'
 
 export interface BuildRunResult extends ActionRun {
   readonly obeyed: readonly WorkflowCommand[]
-  /** Names left in the directories for temporary files, but for the outputs of the Action. */
+  /** What is left in the directories for temporary files, but for the outputs of the Action; and mounts below them. */
   readonly left: readonly string[]
   /** The variables that podman or buildah were started with, NAME=value, of all their runs. */
   readonly builderEnvironment: readonly string[]
@@ -20,7 +29,10 @@ export interface BuildRunResult extends ActionRun {
 export class BuildWorld {
   readonly registry: DockerRegistry
   readonly world: LoopbackWorld
+  /** RUNNER_TEMP; as long a path as runners have. */
   readonly #temporary: string
+  /** TMPDIR, for this world alone. */
+  readonly #short: string
   readonly #wrappers: string
 
   private constructor(registry: DockerRegistry, world: LoopbackWorld) {
@@ -28,6 +40,7 @@ export class BuildWorld {
     this.world = world
     this.#temporary = join(registry.directory, 'temporary')
     this.#wrappers = join(registry.directory, 'wrappers')
+    this.#short = mkdtempSync(join(tmpdir(), 'bw-'))
     mkdirSync(this.#temporary)
     writeWrappers(this.#wrappers)
   }
@@ -53,6 +66,7 @@ export class BuildWorld {
       environment: {
         PATH: `${this.#wrappers}:${process.env.PATH}`,
         RUNNER_TEMP: this.#temporary,
+        TMPDIR: this.#short,
         GITHUB_TOKEN: 'token-of-the-workflow',
         ACTIONS_RUNTIME_TOKEN: 'token-of-the-runner',
       },
@@ -72,8 +86,15 @@ export class BuildWorld {
     return [
       ...readdirSync(this.#temporary).filter(name => name !== 'attested-os-update'),
       ...files.filter(name => name !== 'predictions.json'),
-      ...readdirSync(tmpdir()).filter(name => name.startsWith('image-build-')),
+      ...readdirSync(this.#short),
+      ...this.#mounts(),
     ]
+  }
+
+  /** As the kernel lists them. */
+  #mounts(): string[] {
+    const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+    return lines.filter(line => line.includes(this.registry.directory) || line.includes(this.#short))
   }
 
   /** Everything that a refused run must leave as it is. */
@@ -85,6 +106,7 @@ export class BuildWorld {
   async stop(): Promise<void> {
     await this.world.stop()
     await this.registry.stop()
+    rmSync(this.#short, { recursive: true, force: true })
   }
 }
 
@@ -103,11 +125,4 @@ function writeWrappers(directory: string): void {
 function pathOf(program: string): string | undefined {
   const directories = (process.env.PATH ?? '').split(':')
   return directories.map(directory => join(directory, program)).find(path => existsSync(path))
-}
-
-/** Mount points below a directory of temporary files, as the kernel lists them. */
-export function mountsOfBuilds(): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .filter(line => line.includes('attested-os-update-') || line.includes('image-build-'))
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { load } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BaseImage, makeBaseImage } from '../build/base-image.ts'
-import { type BuildRunResult, BuildWorld, mountsOfBuilds } from '../build/build-world.ts'
+import { type BuildRunResult, BuildWorld } from '../build/build-world.ts'
 import { makeKernelRpms, type PackagedRpm } from '../build/kernel-rpms.ts'
 import { type StandInFault, workflowCommands } from '../build/stand-in/faults.ts'
 import { blobPath, readLayout, unpackLayer } from './build.ts'
@@ -77,7 +77,6 @@ describe.skipIf(absent.length > 0).each(['podman', 'buildah'])('with %s', builde
 
   it('leaves neither storage nor mounts, and gives the builder no token', () => {
     expect(first.left).toEqual([])
-    expect(mountsOfBuilds()).toEqual([])
     expect(first.builderEnvironment).toContainEqual(expect.stringMatching(/^PATH=/))
     expect(first.builderEnvironment.join('\n')).not.toMatch(/good-token|token-of-the|INPUT_|GITHUB_|ACTIONS_/)
   })
@@ -159,7 +158,6 @@ async function runWith(fault: StandInFault, changes: Readonly<Record<string, str
   const asked = changes['dry-run'] === 'true' ? [] : ['git/blobs', 'pulls']
   expect(world.world.github.writes().slice(writes)).toEqual(asked.map(one => `POST /repos/example/gitops/${one}`))
   expect(run.left).toEqual([])
-  expect(mountsOfBuilds()).toEqual([])
   return run
 }
 

@@ -3,8 +3,18 @@
 import { type ErrorCode, ToolError } from '../../errors.ts'
 import type { CommandResult } from './command.ts'
 
-/** What is known to go wrong, by a piece of the text that the programs print. */
+const ofUser =
+  'this user has no range of user IDs for containers: give it one (usermod --add-subuids 200000-265535 --add-subgids 200000-265535 NAME), or run as root'
+
+const ofHost =
+  'this host lets users make no user namespaces (sysctl user.max_user_namespaces, on Ubuntu kernel.apparmor_restrict_unprivileged_userns); change that, or run as root'
+
+/** What is known to go wrong, by a piece of the text that the programs print; the first that fits. */
 const explanations: readonly { readonly text: string; readonly hint: string }[] = [
+  { text: 'unshare(clone_newuser)', hint: ofHost },
+  { text: 'cannot re-exec process', hint: ofHost },
+  { text: 'no subuid ranges found', hint: ofUser },
+  { text: 'error setting supplemental groups list', hint: ofUser },
   {
     text: 'not booted via libostree',
     hint: 'rpm-ostree finds no ostree repository in the base image; newer CoreOS images are built without one and need the dnf way, which is not supported yet',
