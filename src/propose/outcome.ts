@@ -66,11 +66,6 @@ export function decideOutcome(situation: Situation, changeKey: string, pools: re
     : { outcome: 'rejected', pullRequest: rejected }
 }
 
-/** The record of an image that was built for this very key: it can be proposed again without building. */
-export function recordOfKey(records: readonly StoredRecord[], changeKey: string): StoredRecord | undefined {
-  return notRetired(records).findLast(({ record }) => record.changeKey === changeKey)
-}
-
 function poolHas({ lock, records }: Situation, pool: string, changeKey: string): boolean {
   const image = lock?.pools[pool]?.image
   return notRetired(records).some(({ record }) => record.image === image && record.changeKey === changeKey)
