@@ -75,12 +75,20 @@ function refuseForeign({ branch, login }: Situation): void {
   if (branch === undefined) return
   const foreign = branch.commits?.find(commit => !isOurs(commit, login))
   if (branch.commits !== undefined && foreign === undefined) return
+  if (foreign === undefined)
+    throw new ToolError('BRANCH_HAS_FOREIGN_COMMITS', 'the branch holds more commits than can be looked at', {
+      found: 'more commits than GitHub lists at once',
+      wanted: 'only commits with a Change-Key trailer, made with this token',
+      hint: 'delete the branch after its pull request was merged or closed; the next run makes a new one',
+    })
   throw new ToolError('BRANCH_HAS_FOREIGN_COMMITS', 'the branch holds commits that are not ours', {
-    found: foreign === undefined ? 'more commits than can be listed' : `commit ${foreign.sha.slice(0, 12)}`,
-    wanted: 'only commits with a Change-Key trailer, made with this token',
+    found: `commit ${foreign.sha.slice(0, 12)} by ${foreign.author?.slice(0, 100) ?? 'an author without a login'}`,
+    wanted: `only commits with a Change-Key trailer, made ${login === undefined ? 'by an App' : `by ${login}`}`,
   })
 }
 
+/** Anybody can copy a trailer. A token of an App cannot say who it is, but commits by Apps have authors that no person can be. */
 function isOurs({ message, author }: BranchCommit, login: string | undefined): boolean {
-  return changeKeyOf(message) !== undefined && (login === undefined || author === null || author === login)
+  const madeByUs = login === undefined ? author?.endsWith('[bot]') === true : author === login
+  return madeByUs && changeKeyOf(message) !== undefined
 }

@@ -59,14 +59,30 @@ describe('decideOutcome', () => {
   it.each<[string, OwnBranch]>([
     ['a commit without trailer', branch(message(key), 'Fix a typo')],
     ['a commit of somebody else', { ...branch(), commits: [commit(message(key), 'mallory')] }],
-    ['more commits than can be listed', { ...branch(), commits: undefined }],
+    ['a commit whose author has no login', { ...branch(), commits: [commit(message(key), null)] }],
   ])('refuses %s', (_, own) => {
     expect(faultOf(() => decide({ branch: own, pullRequests: [pull('open', null)] }))).toMatchObject({
+      code: 'BRANCH_HAS_FOREIGN_COMMITS',
+      found: expect.stringContaining('commit '),
+    })
+  })
+
+  it('refuses more commits than can be listed, and says what to do', () => {
+    expect(faultOf(() => decide({ branch: { ...branch(), commits: undefined } }))).toMatchObject({
+      code: 'BRANCH_HAS_FOREIGN_COMMITS',
+      found: expect.stringContaining('more commits'),
+      hint: expect.stringContaining('delete the branch'),
+    })
+  })
+
+  it.each(['mallory', 'bot', null])('a token of an App does not take %s for itself, trailer or not', author => {
+    const own = { ...branch(), commits: [commit(message(key), author)] }
+    expect(faultOf(() => decide({ branch: own, login: undefined }))).toMatchObject({
       code: 'BRANCH_HAS_FOREIGN_COMMITS',
     })
   })
 
-  it('a token without a login trusts the trailer', () => {
+  it('a token of an App trusts the trailer of an App', () => {
     const own = { ...branch(), commits: [commit(message(key), 'app[bot]')] }
     expect(decide({ branch: own, login: undefined, pullRequests: [pull('open', null)] }).outcome).toBe('unchanged')
   })
