@@ -1,7 +1,7 @@
 // Whether there is anything to say: own branch, base branch, open and closed pull requests against the change key. Interface §4.
 
 import { ToolError } from '../errors.ts'
-import { changeKeyOf } from './commit-message.ts'
+import { bodyHasKey, changeKeyOf } from './commit-message.ts'
 import type { Lock } from './lock.ts'
 import { notRetired, type StoredRecord } from './record.ts'
 
@@ -26,6 +26,8 @@ export interface PullRequestSeen {
   readonly number: number
   readonly url: string
   readonly state: 'open' | 'merged' | 'closed'
+  /** Its text as it stands now; '' when it has none. */
+  readonly body: string
   /** Message of its head commit; null when that commit cannot be read any more. */
   readonly headMessage: string | null
 }
@@ -55,7 +57,9 @@ export function decideOutcome(situation: Situation, changeKey: string, pools: re
   const open = situation.pullRequests.find(({ state }) => state === 'open')
   refuseForeign(situation)
   const head = situation.branch?.commits?.at(-1)
-  if (open !== undefined && head !== undefined && changeKeyOf(head.message) === changeKey)
+  const committed = head !== undefined && changeKeyOf(head.message) === changeKey
+  // A run that moved the branch and then could not write the text leaves the text of the change before it.
+  if (open !== undefined && committed && bodyHasKey(open.body, changeKey))
     return { outcome: 'unchanged', pullRequest: open }
   if (open !== undefined) return { outcome: 'updated', pullRequest: open }
   const rejected = situation.pullRequests.find(

@@ -3,7 +3,7 @@
 import { formatPinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import { checksSection, mergeSection, notDoneSection } from './caveats.ts'
-import { formatCommitMessage } from './commit-message.ts'
+import { changeKeyLine, formatCommitMessage } from './commit-message.ts'
 import type { PcrComparison } from './comparison.ts'
 import { type Summary, summarise, title } from './headline.ts'
 import { bullets, cell, code, joinSections, type Section, shorten, table } from './markdown.ts'
@@ -105,7 +105,7 @@ function whatChanges(
       : [
           `Built with ${code(record.build.builder)}, isolation ${code(record.build.isolation ?? 'unknown')}, network ${code(record.build.network ?? 'unknown')}${record.build.runUrl === null ? '' : `, run ${code(record.build.runUrl, 300)}`}`,
         ]),
-    `Record: ${code(change.recordPath)}, change key ${code(run.changeKey)}`,
+    changeKeyLine(code(change.recordPath), run.changeKey),
   ])
 }
 

@@ -1,7 +1,7 @@
 // What to do about a key: unchanged, created, updated, rejected, or refused.
 
 import { describe, expect, it } from 'vitest'
-import { changeKeyOf, formatCommitMessage } from '../../src/propose/commit-message.ts'
+import { changeKeyLine, changeKeyOf, formatCommitMessage } from '../../src/propose/commit-message.ts'
 import { emptyLock } from '../../src/propose/lock.ts'
 import { decideOutcome, type OwnBranch, type PullRequestSeen, type Situation } from '../../src/propose/outcome.ts'
 import { faultOf, hexOf, imageOf, makeRecord } from '../build/proposal.ts'
@@ -15,10 +15,12 @@ const branch = (...messages: string[]): OwnBranch => ({
   mergeBase: 'm',
   commits: messages.map(one => commit(one)),
 })
-const pull = (state: PullRequestSeen['state'], headMessage: string | null): PullRequestSeen => ({
+const bodyFor = (one: string) => `Start\n\n- ${changeKeyLine('`r.yaml`', one)}\n- more\n`
+const pull = (state: PullRequestSeen['state'], headMessage: string | null, body = bodyFor(key)): PullRequestSeen => ({
   number: 7,
   url: 'https://github.example.com/7',
   state,
+  body,
   headMessage,
 })
 const nothing: Situation = { branch: undefined, pullRequests: [], login: 'bot', lock: undefined, records: [] }
@@ -29,6 +31,24 @@ describe('decideOutcome', () => {
   it.each<[string, Partial<Situation>, string]>([
     ['nothing there', {}, 'created'],
     ['same key and open', { branch: branch(message(key)), pullRequests: [pull('open', message(key))] }, 'unchanged'],
+    [
+      'same key and open, text with other line ends',
+      {
+        branch: branch(message(key)),
+        pullRequests: [pull('open', null, bodyFor(key).replaceAll('\n', '\r\n'))],
+      },
+      'unchanged',
+    ],
+    [
+      'same key and open, but the text is of the change before',
+      { branch: branch(message(key)), pullRequests: [pull('open', null, bodyFor(hexOf('x')))] },
+      'updated',
+    ],
+    [
+      'same key and open, but without text',
+      { branch: branch(message(key)), pullRequests: [pull('open', null, '')] },
+      'updated',
+    ],
     [
       'same key, not at the head',
       { branch: branch(message(key), message(hexOf('x'))), pullRequests: [pull('open', null)] },
