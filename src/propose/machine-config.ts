@@ -63,6 +63,14 @@ export function findMachineConfig(files: readonly YamlFile[], pool: string, ownN
   )
 }
 
+/** Every MachineConfig that sets osImageURL, whatever its role; objects that the MCO itself made are not among them. */
+export function namedImages(files: readonly YamlFile[]): { readonly text: string; readonly resource: Resource }[] {
+  return files.flatMap(resourcesOf).flatMap(resource => {
+    const text = osImageUrl(resource)
+    return text === undefined ? [] : [{ text, resource }]
+  })
+}
+
 /** The new text of the file that sets osImageURL for the pool, or a new file below machine-config/. Throws as findMachineConfig and replaceString. */
 export function changeMachineConfig(
   files: readonly YamlFile[],
@@ -131,7 +139,9 @@ function roleOf(resource: Resource): string | undefined {
 }
 
 function osImageUrl(resource: Resource): string | undefined {
-  const generated = valueAt(resource.value, 'metadata', 'annotations', generatedBy) !== undefined
+  const generated =
+    resource.name.startsWith('rendered-') ||
+    valueAt(resource.value, 'metadata', 'annotations', generatedBy) !== undefined
   return generated || !isOfKind(resource, group, 'MachineConfig')
     ? undefined
     : textAt(resource.value, 'spec', 'osImageURL')

@@ -12,13 +12,7 @@ import type { Settings } from '../settings/settings.ts'
 import { approvedImagePath, checkApprovedImage, renderApprovedImage } from './approved-image.ts'
 import { checkLayout } from './layout.ts'
 import { emptyLock, formatLock, type Lock, lockPath, readLock } from './lock.ts'
-import {
-  changeMachineConfig,
-  findMachineConfig,
-  inheritingPools,
-  type MachineConfigChange,
-  machineConfigName,
-} from './machine-config.ts'
+import { changeMachineConfig, inheritingPools, type MachineConfigChange, namedImages } from './machine-config.ts'
 import { digestOf, formatRecord, notRetired, placeOfRecord, readRecords, type StoredRecord } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
 import {
@@ -28,7 +22,7 @@ import {
   referenceValues,
   renderConfigMap,
 } from './trustee-config-map.ts'
-import { parseYamlFile, resourcesOf, textAt, type YamlFile } from './yaml-file.ts'
+import { parseYamlFile, resourcesOf, type YamlFile } from './yaml-file.ts'
 
 /** A file to write, or to remove when `content` is null. Paths from the top of the repository. */
 export interface FileChange {
@@ -61,19 +55,18 @@ export interface UnrecordedImage {
 type Files = ReadonlyMap<string, string>
 
 /**
- * Base image and images that a MachineConfig of the pools names now, as far as no record that counts has their digest.
- * A reference with a tag only is given as it is: the caller must resolve it. Throws as findMachineConfig, and REFERENCE_INVALID.
+ * Base image and every image that a MachineConfig of the directory names now, whatever its role, as far as no record that counts has
+ * their digest. A reference with a tag only is given as it is: the caller must resolve it. Throws YAML_INVALID, RECORD_INVALID, REFERENCE_INVALID.
  */
-export function unrecordedImages(settings: Settings, files: Files, base: PinnedReference): UnrecordedImage[] {
+export function unrecordedImages(
+  settings: Pick<Settings, 'directory'>,
+  files: Files,
+  base: PinnedReference,
+): UnrecordedImage[] {
   const known = new Set(notRetired(readRecords(settings.directory, files)).map(({ record }) => digestOf(record)))
   const wanted: UnrecordedImage[] = [{ reference: { ...base, tag: undefined }, kind: 'base', path: undefined }]
-  const parsed = parseFiles(files)
-  for (const pool of settings.pools) {
-    const found = findMachineConfig(parsed, pool, machineConfigName(settings.machineConfigName, pool))
-    const text = found === undefined ? undefined : textAt(found.value, 'spec', 'osImageURL')
-    if (found === undefined || text === undefined) continue
-    wanted.push({ reference: parseImageReference(text), kind: 'foreign', path: found.file.path })
-  }
+  for (const { text, resource } of namedImages(parseFiles(files)))
+    wanted.push({ reference: parseImageReference(text), kind: 'foreign', path: resource.file.path })
   return wanted.filter(({ reference: { digest } }) => {
     if (digest === undefined) return true
     const isNew = !known.has(digest)
