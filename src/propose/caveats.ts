@@ -3,7 +3,7 @@
 import { parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Summary } from './headline.ts'
-import { bullets, code, fence } from './markdown.ts'
+import { bullets, code, fence, pools } from './markdown.ts'
 import type { RunFacts } from './pull-request.ts'
 import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
@@ -21,12 +21,11 @@ export function checksSection(record: ImageRecord, run: RunFacts): string {
 
 /** What the controllers do with it, and in which order. */
 export function mergeSection(settings: Settings, change: RepositoryChange, run: RunFacts): string {
-  const pools = settings.pools.map(pool => code(pool)).join(', ')
   return bullets([
     ...(run.checksWaitForApproval
       ? ['Before that: the checks of this pull request wait for approval, because it was opened with `GITHUB_TOKEN`.']
       : []),
-    `The Machine Config Operator renders a new configuration for ${pools}: node after node is drained, gets the image and reboots.`,
+    `The Machine Config Operator renders a new configuration for ${pools(settings.pools)}: node after node is drained, gets the image and reboots.`,
     'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
     ...(settings.target.includes('trustee')
       ? ['The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.']
@@ -79,10 +78,11 @@ export function notDoneSection(settings: Settings, record: ImageRecord, summary:
 function mixes(summary: Summary, record: ImageRecord): string {
   const what =
     'Mixes were not computed: after the update a node can for a while have the old boot loader on its ESP and the new kernel, or the other way round after a rollback.'
-  const [first, ...others] = summary.previous
-  const all = first === undefined ? [] : [first, ...others]
+  if (summary.unknownPools.length > 0)
+    return `${what} What the nodes of ${pools(summary.unknownPools)} run now is not known here, so neither is their boot loader: **a node with such a mix may not attest.**`
   const same =
-    all.length > 0 && all.every(old => bootLoadersOf(old) !== '' && bootLoadersOf(old) === bootLoadersOf(record))
+    summary.previous.length > 0 &&
+    summary.previous.every(old => bootLoadersOf(old) !== '' && bootLoadersOf(old) === bootLoadersOf(record))
   return same
     ? `${what} Shim and GRUB of this image are byte for byte those of the image until now, so here every such mix has a value that is listed.`
     : `${what} Shim and GRUB are not known to be the same as before: **a node with such a mix may not attest.**`

@@ -12,6 +12,8 @@ export interface Summary {
   readonly kernelTo: string
   /** Records of the images that the pools' MachineConfigs name until now; the base image where there is none. */
   readonly previous: readonly ImageRecord[]
+  /** Pools whose present image is not known: the comparison is with the base image instead. */
+  readonly unknownPools: readonly string[]
   readonly comparisons: readonly (readonly PcrComparison[])[]
   readonly changedPcrs: readonly number[]
   /** PCRs that cover the kernel; empty when any prediction leaves it uncovered. */
@@ -22,7 +24,7 @@ export interface Summary {
 
 /** Compares the new image with what the pools have now. */
 export function summarise(settings: Settings, change: RepositoryChange, record: ImageRecord): Summary {
-  const previous = previousRecords(change, record)
+  const { previous, unknownPools } = previousRecords(change, record)
   const comparisons = previous.map(one => comparePredictions(one.predictions, record.predictions))
   const changed = comparisons.flat().filter(({ from, to }) => from !== to)
   const kernel = record.predictions.map(({ coverage }) => coverage.kernel.pcr)
@@ -31,6 +33,7 @@ export function summarise(settings: Settings, change: RepositoryChange, record: 
     kernelFrom: previous[0]?.kernel.release ?? undefined,
     kernelTo: record.kernel.release ?? 'unknown',
     previous,
+    unknownPools,
     comparisons,
     changedPcrs: numbers(changed.map(({ pcr }) => pcr)),
     kernelPcrs: covered ? numbers(kernel.flatMap(pcr => pcr ?? [])) : [],
@@ -39,16 +42,24 @@ export function summarise(settings: Settings, change: RepositoryChange, record: 
   }
 }
 
-function previousRecords(change: RepositoryChange, record: ImageRecord): ImageRecord[] {
-  const base = record.base?.image
-  const records = change.machineConfigs.flatMap(({ from }) => recordOf(change, from) ?? recordOf(change, base) ?? [])
-  return [...new Set(records)].filter(one => digestOf(one) !== digestOf(record))
+function previousRecords(change: RepositoryChange, record: ImageRecord): Pick<Summary, 'previous' | 'unknownPools'> {
+  const records: ImageRecord[] = []
+  const unknownPools: string[] = []
+  for (const { pool, from } of change.machineConfigs) {
+    const known = recordOf(change, from)
+    if (known === undefined) unknownPools.push(pool)
+    const compared = known ?? recordOf(change, record.base?.image)
+    if (compared !== undefined) records.push(compared)
+  }
+  const previous = [...new Set(records)].filter(one => digestOf(one) !== digestOf(record))
+  return { previous, unknownPools }
 }
 
-/** By digest: the text may name another repository for the same image. */
-function recordOf(change: RepositoryChange, image: string | undefined): ImageRecord | undefined {
-  const digest = image?.split('@').at(-1)
-  return change.records.findLast(one => digestOf(one.record) === digest)?.record
+/** By digest: the text may name another repository for the same image, a tag, or an index. */
+function recordOf({ records, resolved }: RepositoryChange, image: string | undefined): ImageRecord | undefined {
+  if (image === undefined) return undefined
+  const digest = resolved.get(image) ?? image.split('@').at(-1)
+  return records.findLast(one => digestOf(one.record) === digest)?.record
 }
 
 /** Title of the pull request and subject of the commit. Only letters that cannot be markup are taken over. */

@@ -6,7 +6,7 @@ import { checksSection, mergeSection, notDoneSection } from './caveats.ts'
 import { changeKeyLine, formatCommitMessage } from './commit-message.ts'
 import type { PcrComparison } from './comparison.ts'
 import { type Summary, summarise, title } from './headline.ts'
-import { bullets, cell, code, joinSections, type Section, shorten, table } from './markdown.ts'
+import { bullets, cell, code, joinSections, pools, type Section, shorten, table } from './markdown.ts'
 import { packageLabel } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
@@ -116,20 +116,24 @@ function values(summary: Summary, record: ImageRecord): string {
     )
     return table(['platform', 'PCR', 'sha256'], rows)
   }
-  return summary.comparisons
-    .slice(0, 20)
-    .map((comparison, index) => {
-      const old = summary.previous[index]
-      const rows = comparison.map(one => [
-        where(one),
-        String(one.pcr),
-        one.from === undefined ? 'none' : cell(one.from),
-        one.to === undefined ? 'none' : one.to === one.from ? 'the same' : cell(one.to),
-      ])
-      const beside = `Compared with ${code(old?.image ?? '', 500)}:`
-      return [beside, table(['platform', 'PCR', 'until now', 'new'], rows), causes(comparison)].join('\n\n')
-    })
-    .join('\n\n')
+  const unknown =
+    summary.unknownPools.length === 0
+      ? []
+      : [
+          `What the nodes of ${pools(summary.unknownPools)} run now is not known here: no MachineConfig says it. For them the comparison is with the base image.`,
+        ]
+  const compared = summary.comparisons.slice(0, 20).map((comparison, index) => {
+    const old = summary.previous[index]
+    const rows = comparison.map(one => [
+      where(one),
+      String(one.pcr),
+      one.from === undefined ? 'none' : cell(one.from),
+      one.to === undefined ? 'none' : one.to === one.from ? 'the same' : cell(one.to),
+    ])
+    const beside = `Compared with ${code(old?.image ?? '', 500)}:`
+    return [beside, table(['platform', 'PCR', 'before', 'new'], rows), causes(comparison)].join('\n\n')
+  })
+  return [...unknown, ...compared].join('\n\n')
 }
 
 function causes(comparison: readonly PcrComparison[]): string {

@@ -1,6 +1,7 @@
 // One change of the GitOps repository: records, lock, reference values and MachineConfigs together. Interface §3.
 
 import { ToolError } from '../errors.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
 import {
   formatPinnedReference,
   type ImageReference,
@@ -36,6 +37,7 @@ export interface RepositoryChange {
   readonly machineConfigs: readonly MachineConfigChange[]
   /** All records as they stand after the change. */
   readonly records: readonly StoredRecord[]
+  readonly resolved: ResolvedNames
   /** Where the record of the new image stands. */
   readonly recordPath: string
   /** What target trustee gets; empty for other targets. */
@@ -48,9 +50,14 @@ export interface RepositoryChange {
 export interface UnrecordedImage {
   readonly reference: ImageReference
   readonly kind: 'base' | 'foreign'
-  /** The MachineConfig that names it; undefined for the base image. */
+  /** The first MachineConfig that names it; undefined for the base image. */
   readonly path: string | undefined
+  /** The osImageURL texts that mean it; none for a base image that no MachineConfig names. */
+  readonly named: readonly string[]
 }
+
+/** osImageURL text → digest of the manifest that it was resolved to: what a tag or the digest of an index does not tell. */
+export type ResolvedNames = ReadonlyMap<string, OciDigest>
 
 type Files = ReadonlyMap<string, string>
 
@@ -64,20 +71,24 @@ export function unrecordedImages(
   base: PinnedReference,
 ): UnrecordedImage[] {
   const known = new Set(notRetired(readRecords(settings.directory, files)).map(({ record }) => digestOf(record)))
-  const wanted: UnrecordedImage[] = [{ reference: { ...base, tag: undefined }, kind: 'base', path: undefined }]
+  const wanted = new Map<string, UnrecordedImage>()
+  const add = (image: UnrecordedImage) => {
+    const { digest } = image.reference
+    if (digest !== undefined && known.has(digest)) return
+    const key = digest ?? image.named.join()
+    const same = wanted.get(key)
+    wanted.set(key, same === undefined ? image : { ...same, named: [...new Set([...same.named, ...image.named])] })
+  }
+  add({ reference: { ...base, tag: undefined }, kind: 'base', path: undefined, named: [] })
   for (const { text, resource } of namedImages(parseFiles(files)))
-    wanted.push({ reference: parseImageReference(text), kind: 'foreign', path: resource.file.path })
-  return wanted.filter(({ reference: { digest } }) => {
-    if (digest === undefined) return true
-    const isNew = !known.has(digest)
-    known.add(digest)
-    return isNew
-  })
+    add({ reference: parseImageReference(text), kind: 'foreign', path: resource.file.path, named: [text] })
+  return [...wanted.values()]
 }
 
 /**
  * The whole change for one new image. Applying it and asking again gives no files.
- * @param record of the new image; `others`: records made in this run for `unrecordedImages`
+ * @param others records made in this run for `unrecordedImages`
+ * @param resolved what each `named` text of theirs was resolved to
  * @throws ToolError of the layout, YAML, record, ApprovedImage, ConfigMap and MachineConfig checks; nothing is half done
  */
 export function proposeChange(
@@ -85,6 +96,7 @@ export function proposeChange(
   files: Files,
   record: ImageRecord,
   others: readonly ImageRecord[],
+  resolved: ResolvedNames = new Map(),
 ): RepositoryChange {
   const parsed = parseFiles(files)
   const resources = parsed.flatMap(resourcesOf)
@@ -114,6 +126,7 @@ export function proposeChange(
       .map(([path, content]) => ({ path, content })),
     machineConfigs,
     records,
+    resolved,
     recordPath: pathOfRecord(records, record),
     values,
     kustomizations: [...files.keys()].filter(path => /(?:^|\/)kustomization\.ya?ml$/.test(path)).sort(),
