@@ -26,6 +26,11 @@ export function mergeSection(settings: Settings, change: RepositoryChange, run: 
       ? ['Before that: the checks of this pull request wait for approval, because it was opened with `GITHUB_TOKEN`.']
       : []),
     `The Machine Config Operator renders a new configuration for ${pools(settings.pools)}: node after node is drained, gets the image and reboots.`,
+    ...(change.followers.length === 0
+      ? []
+      : [
+          `The same happens to ${pools(change.followers)}: custom pools take the image of \`worker\` as long as they have none of their own.`,
+        ]),
     'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
     ...(settings.target.includes('trustee')
       ? ['The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.']

@@ -13,7 +13,8 @@ import type { Settings } from '../settings/settings.ts'
 import { approvedImagePath, checkApprovedImage, renderApprovedImage } from './approved-image.ts'
 import { checkLayout } from './layout.ts'
 import { emptyLock, formatLock, type Lock, lockPath, readLock } from './lock.ts'
-import { changeMachineConfig, inheritingPools, type MachineConfigChange, namedImages } from './machine-config.ts'
+import { changeMachineConfig, followers, type MachineConfigChange, namedImages } from './machine-config.ts'
+import { checkPools } from './pools.ts'
 import { digestOf, formatRecord, notRetired, placeOfRecord, readRecords, type StoredRecord } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
 import {
@@ -35,6 +36,8 @@ export interface RepositoryChange {
   /** Only files whose content differs, by path. Empty: nothing to propose. */
   readonly files: readonly FileChange[]
   readonly machineConfigs: readonly MachineConfigChange[]
+  /** Custom pools that were not asked for and get the image of `worker` all the same. */
+  readonly followers: readonly string[]
   /** All records as they stand after the change. */
   readonly records: readonly StoredRecord[]
   readonly resolved: ResolvedNames
@@ -101,13 +104,17 @@ export function proposeChange(
   const parsed = parseFiles(files)
   const resources = parsed.flatMap(resourcesOf)
   checkLayout(settings.layout, resources)
+  const following = settings.pools
+    .flatMap(pool => followers(parsed, pool))
+    .filter(pool => !settings.pools.includes(pool))
+  checkPools(parsed, [...settings.pools, ...following])
   const image = parsePinnedReference(record.image)
   const writes = new Map<string, string>()
 
   const records = addRecords(settings.directory, files, [...others, record], writes)
   const machineConfigs = changeMachineConfigs(settings, parsed, formatPinnedReference(image), writes)
   const values = new Map(settings.target.includes('trustee') ? referenceValues(records) : [])
-  const lock = nextLock(settings, readLock(settings.directory, files), parsed, record, writes.size > 0)
+  const lock = nextLock(settings, readLock(settings.directory, files), following, record, writes.size > 0)
   writes.set(lockPath(settings.directory), formatLock(lock))
   if (settings.target.includes('trusted-execution-clusters')) approveImages(settings, parsed, records, writes)
   if (settings.target.includes('trustee')) {
@@ -125,6 +132,7 @@ export function proposeChange(
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([path, content]) => ({ path, content })),
     machineConfigs,
+    followers: following,
     records,
     resolved,
     recordPath: pathOfRecord(records, record),
@@ -195,7 +203,7 @@ function approveImages(
 function nextLock(
   settings: Settings,
   old: Lock | undefined,
-  parsed: readonly YamlFile[],
+  following: readonly string[],
   record: ImageRecord,
   changed: boolean,
 ): Lock {
@@ -203,7 +211,7 @@ function nextLock(
   const lock = old ?? emptyLock(today)
   const asked = settings.pools.map(pool => [
     pool,
-    { image: record.image, platforms: [], inheritedBy: pool === 'worker' ? inheritingPools(parsed) : [] },
+    { image: record.image, platforms: [], inheritedBy: pool === 'worker' ? [...following] : [] },
   ])
   return {
     ...lock,
