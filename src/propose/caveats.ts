@@ -75,6 +75,7 @@ export function notDoneSection(settings: Settings, record: ImageRecord, summary:
     'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself.',
     'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
     mixes(summary, record),
+    'Boot images are not known: a new machine first boots its boot image, then this image with the boot loader of its boot image. Those values are not in the set, unless the boot image is one of the recorded images.',
     ...(summary.uncalibrated ? ['No prediction was compared with a log of a real node (uncalibrated).'] : []),
     ...notes(record),
   ])

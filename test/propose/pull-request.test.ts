@@ -127,6 +127,7 @@ describe('pullRequestText', () => {
       '`org.coreos.pcrs` was not written',
       'PCR 7 was not predicted',
       'Mixes were not computed',
+      'Boot images are not known',
     ])
       expect(quiet).toContain(text)
   })
