@@ -74,7 +74,7 @@ function headline(summary: Summary): string {
     ...(summary.secureBootAssumed ? ['Secure Boot assumed on.'] : []),
     ...(summary.uncalibrated
       ? [
-          '**Uncalibrated**: no log of a real node confirms that these predictions fit your machines, so this is a draft.',
+          '**Uncalibrated**: no log of a real node confirms that these predictions fit your machines. That is why this is proposed as a draft where the repository allows drafts.',
         ]
       : []),
   ].join('\n\n')

@@ -50,6 +50,7 @@ describe('pullRequestText', () => {
     expect(body).toContain('Shim and GRUB of this image are byte for byte those of the image until now')
     expect(changeKeyOf(commitMessage)).toBe(run.changeKey)
     expect(draft).toBe(true)
+    expect(body).toContain('as a draft where the repository allows drafts')
   })
 
   it('has every section, in order', () => {
