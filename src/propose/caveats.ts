@@ -72,7 +72,11 @@ export function notDoneSection(settings: Settings, record: ImageRecord, summary:
     ...(build !== null && build.network !== 'none' && build.network !== 'namespace'
       ? [`The build was not cut off from the network (network: ${code(build.network ?? 'unknown')}).`]
       : []),
-    'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself.',
+    ...(settings.target.includes('trusted-execution-clusters')
+      ? [
+          'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself. It takes PCR 14 from the MOK variables that it holds for the image’s `<os id>-<version>`; whether they give the PCR 14 above was not compared.',
+        ]
+      : []),
     'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
     mixes(summary, record),
     'Boot images are not known: a new machine first boots its boot image, then this image with the boot loader of its boot image. Those values are not in the set, unless the boot image is one of the recorded images.',

@@ -1,0 +1,29 @@
+// What the pull request says for each target: nothing of an operator or of Trustee where there is none.
+
+import { describe, expect, it } from 'vitest'
+import { pullRequestText } from '../../src/propose/pull-request.ts'
+import { proposeChange } from '../../src/propose/repository-change.ts'
+import type { Settings } from '../../src/settings/settings.ts'
+import { hexOf, makeBaseRecord, makeRecord, makeSettings } from '../build/proposal.ts'
+
+function textFor(target: Settings['target'], more: Partial<Settings> = {}) {
+  const settings = makeSettings({ target, trusteeShape: 'list', ...more })
+  const record = makeRecord('new')
+  const change = proposeChange(settings, new Map(), record, [makeBaseRecord()])
+  return pullRequestText(settings, change, record, { changeKey: hexOf('k'), downgraded: false, insecureSources: [] })
+}
+
+const operator = textFor(['trusted-execution-clusters'])
+const trustee = textFor(['trustee'])
+const both = textFor(['trusted-execution-clusters', 'trustee'])
+
+describe('the operator', () => {
+  it.each([
+    'the operator computes the values for itself',
+    'MOK variables that it holds for the image’s `<os id>-<version>`',
+  ])('%s', text => {
+    expect(operator.body).toContain(text)
+    expect(both.body).toContain(text)
+    expect(trustee.body).not.toContain(text)
+  })
+})
