@@ -18,6 +18,8 @@ export interface Summary {
   readonly changedPcrs: readonly number[]
   /** PCRs that cover the kernel; empty when any prediction leaves it uncovered. */
   readonly kernelPcrs: readonly number[]
+  /** Only Trustee gets values: what its policy compares is not ours to say. */
+  readonly policyUnknown: boolean
   readonly secureBootAssumed: boolean
   readonly uncalibrated: boolean
 }
@@ -37,6 +39,7 @@ export function summarise(settings: Settings, change: RepositoryChange, record: 
     comparisons,
     changedPcrs: numbers(changed.map(({ pcr }) => pcr)),
     kernelPcrs: covered ? numbers(kernel.flatMap(pcr => pcr ?? [])) : [],
+    policyUnknown: !settings.target.includes('trusted-execution-clusters'),
     secureBootAssumed: settings.secureBoot === undefined,
     uncalibrated: record.predictions.some(({ calibration }) => calibration === 'uncalibrated'),
   }
@@ -67,7 +70,12 @@ export function title(summary: Summary, pools: readonly string[]): string {
   const from = summary.kernelFrom === undefined ? '' : `${word(summary.kernelFrom)} → `
   const kernel =
     summary.kernelFrom === summary.kernelTo ? `${word(summary.kernelTo)}, new base` : `${from}${word(summary.kernelTo)}`
-  const attested = summary.kernelPcrs.length > 0 ? 'kernel attested' : 'kernel NOT attested'
+  const attested =
+    summary.kernelPcrs.length === 0
+      ? 'kernel NOT attested'
+      : summary.policyUnknown
+        ? `kernel in PCR ${summary.kernelPcrs.join(', ')}`
+        : 'kernel attested'
   const uncalibrated = summary.uncalibrated ? ', uncalibrated' : ''
   return `Kernel ${kernel} (${pools.map(word).join(', ').slice(0, 60)}): ${changes(summary)}, ${attested}${uncalibrated}`
 }

@@ -42,7 +42,7 @@ export function pullRequestText(
   const sections: Section[] = [
     { title: 'What changes', text: whatChanges(settings, change, record, summary, run), kept: true },
     { title: 'PCR values', text: values(summary, record), kept: false },
-    { title: 'Coverage', text: coverage(record), kept: true },
+    { title: 'Coverage', text: coverage(settings, record), kept: true },
     { title: 'Packages', text: packages(record), kept: false },
     { title: 'Check it yourself', text: checksSection(record, run), kept: true },
     { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },
@@ -58,11 +58,18 @@ export function pullRequestText(
   }
 }
 
+/** Trustee's stock policy for TPMs has no other PCR. */
+const policyCondition =
+  'Trustee attests PCR 4 and 14 only if its policy compares `tpm_pcr4` and `tpm_pcr14`: **its stock policy reads `tpm_pcr11` only.**'
+
 function headline(summary: Summary): string {
+  const kernelPcrs = summary.kernelPcrs.join(', ')
   const attested =
-    summary.kernelPcrs.length > 0
-      ? `The kernel is attested by PCR ${summary.kernelPcrs.join(', ')}.`
-      : '**The kernel is not attested: no checked PCR depends on it.**'
+    kernelPcrs === ''
+      ? '**The kernel is not attested: no checked PCR depends on it.**'
+      : summary.policyUnknown
+        ? `The kernel is measured into PCR ${kernelPcrs}. ${policyCondition}`
+        : `The kernel is attested by PCR ${kernelPcrs}.`
   const changed =
     summary.previous.length === 0
       ? 'These are the first values for this directory.'
@@ -154,7 +161,7 @@ function where({ platform, secureBoot }: { readonly platform: string | null; rea
 
 const parts = ['shim', 'boot-loader', 'kernel', 'initramfs', 'command-line', 'root-file-system'] as const
 
-function coverage(record: ImageRecord): string {
+function coverage(settings: Settings, record: ImageRecord): string {
   const rows = record.predictions.slice(0, 5).flatMap(prediction =>
     parts.map(part => {
       const { pcr, because } = prediction.coverage[part]
@@ -164,7 +171,8 @@ function coverage(record: ImageRecord): string {
     }),
   )
   const more = record.predictions.length > 5 ? `\n\n${record.predictions.length - 5} more are in the record.` : ''
-  return `${table(['platform', 'part of the boot', 'attested by'], rows)}${more}`
+  const condition = settings.target.includes('trustee') ? `${policyCondition}\n\n` : ''
+  return `${condition}${table(['platform', 'part of the boot', 'attested by'], rows)}${more}`
 }
 
 function packages(record: ImageRecord): string {

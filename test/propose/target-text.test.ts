@@ -27,3 +27,17 @@ describe('the operator', () => {
     expect(trustee.body).not.toContain(text)
   })
 })
+
+describe('Trustee', () => {
+  it('attests the kernel only by a policy that compares the values: title, headline and coverage say so', () => {
+    expect(trustee.title).toContain(', kernel in PCR 4,')
+    expect(`${trustee.title}${trustee.body}`).not.toMatch(/kernel (?:is )?attested/i)
+    expect(
+      trustee.body.match(/policy compares `tpm_pcr4` and `tpm_pcr14`: \*\*its stock policy reads `tpm_pcr11`/g),
+    ).toHaveLength(2)
+    expect(operator.title).toContain(', kernel attested,')
+    expect(operator.body).not.toContain('tpm_pcr')
+    expect(both.title).toContain(', kernel attested,')
+    expect(both.body.slice(both.body.indexOf('## Coverage'))).toContain('its stock policy reads')
+  })
+})
