@@ -32,9 +32,12 @@ export function mergeSection(settings: Settings, change: RepositoryChange, run: 
           `The same happens to ${pools(change.followers)}: custom pools take the image of \`worker\` as long as they have none of their own.`,
         ]),
     'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
-    ...(settings.target.includes('trustee')
-      ? ['The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.']
-      : []),
+    ...(change.valuesExpire === undefined
+      ? []
+      : [
+          'The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.',
+          `All values for Trustee **expire on ${change.valuesExpire}** (\`value-lifetime\`: ${settings.valueLifetime} days). Nothing renews them in this version, except the next update that is merged: a node that reboots later does not attest.`,
+        ]),
     'To go back, change the MachineConfig only. Reverting this whole pull request would take away the values that nodes with the new image need.',
     ...change.kustomizations
       .slice(0, 10)

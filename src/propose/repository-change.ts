@@ -20,6 +20,7 @@ import type { ImageRecord } from './record-schema.ts'
 import {
   checkConfigMap,
   configMapPath,
+  expiration,
   type ReferenceValues,
   referenceValues,
   renderConfigMap,
@@ -45,6 +46,8 @@ export interface RepositoryChange {
   readonly recordPath: string
   /** What target trustee gets; empty for other targets. */
   readonly values: ReferenceValues
+  /** Day on which the values for Trustee expire, YYYY-MM-DD; undefined for other targets. */
+  readonly valuesExpire: string | undefined
   /** kustomization.yaml files in the directory: they may not list what is new. */
   readonly kustomizations: readonly string[]
 }
@@ -137,6 +140,9 @@ export function proposeChange(
     resolved,
     recordPath: pathOfRecord(records, record),
     values,
+    valuesExpire: settings.target.includes('trustee')
+      ? expiration(lock.valuesFrom, settings.valueLifetime).slice(0, 10)
+      : undefined,
     kustomizations: [...files.keys()].filter(path => /(?:^|\/)kustomization\.ya?ml$/.test(path)).sort(),
   }
 }

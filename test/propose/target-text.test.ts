@@ -40,4 +40,11 @@ describe('Trustee', () => {
     expect(both.title).toContain(', kernel attested,')
     expect(both.body.slice(both.body.indexOf('## Coverage'))).toContain('its stock policy reads')
   })
+
+  it('forgets its values on a day that is named', () => {
+    expect(trustee.body).toContain('All values for Trustee **expire on 2027-11-21** (`value-lifetime`: 365 days)')
+    expect(textFor(['trustee'], { valueLifetime: 1 }).body).toContain('**expire on 2026-11-22**')
+    expect(both.body).toContain('**expire on 2027-11-21**')
+    expect(operator.body).not.toContain('expire')
+  })
 })
