@@ -14,9 +14,9 @@ export function checksSection(record: ImageRecord, run: RunFacts): string {
   const { registry } = parsePinnedReference(record.image)
   const insecure = run.insecureSources.includes(registry) ? ' --allow-insecure true' : ''
   const commands = states.map(
-    state => `attested-os-update predict --image docker://${record.image} --secure-boot ${state}${insecure}`,
+    state => `node dist/cli.js predict --image docker://${record.image} --secure-boot ${state}${insecure}`,
   )
-  return `Read the image from the registry and predict again; the PCR values must be the ones above:\n\n${fence(commands)}`
+  return `In a checkout of attested-os-update, version ${code(record.tool.version)}, this reads the image from the registry and predicts again. The PCR values must be the ones above:\n\n${fence(commands)}`
 }
 
 /** What the controllers do with it, and in which order. */

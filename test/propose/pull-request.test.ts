@@ -45,7 +45,8 @@ describe('pullRequestText', () => {
       `- PCR 4, \`Pcr4Vmlinuz\`: \`vmlinuz, loaded by GRUB through shim\` (\`${hexOf('kernel first').slice(0, 16)}…\` → \`${hexOf('kernel second').slice(0, 16)}…\`)`,
     )
     expect(body.match(/^- PCR \d+, `/gm)).toHaveLength(1)
-    expect(body).toContain(`attested-os-update predict --image docker://${imageOf('second')} --secure-boot on`)
+    expect(body).toContain(`\nnode dist/cli.js predict --image docker://${imageOf('second')} --secure-boot on\n`)
+    expect(body).toContain('In a checkout of attested-os-update, version `0.1.0`, this reads')
     expect(body).toContain(`\`kernel-core-5.14.0-600.el9.x86_64\` | sha256 \`${hexOf('rpm second')}\``)
     expect(body).toContain('Shim and GRUB of this image are byte for byte those of the image until now')
     expect(changeKeyOf(commitMessage)).toBe(run.changeKey)
