@@ -108,7 +108,9 @@ function whatChanges(
     }),
     `Reference values for: ${settings.target.map(target => code(target)).join(', ')}, namespace ${code(settings.namespace)}`,
     ...(record.build === null
-      ? []
+      ? record.kind === 'layered'
+        ? ['Not built by this tool: the image was given with the setting `image`, and checked as a build of ours is.']
+        : []
       : [
           `Built with ${code(record.build.builder)}, isolation ${code(record.build.isolation ?? 'unknown')}, network ${code(record.build.network ?? 'unknown')}${record.build.runUrl === null ? '' : `, run ${code(record.build.runUrl, 300)}`}`,
         ]),

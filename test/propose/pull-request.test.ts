@@ -158,6 +158,13 @@ describe('pullRequestText', () => {
     expect(body).toContain('**a node with such a mix may not attest.**')
   })
 
+  it('an image that was given: says that nobody here built it, and nothing of a build', () => {
+    const given = textOf(makeRecord('second', { build: null })).body
+    expect(given).toContain('Not built by this tool: the image was given with the setting `image`')
+    expect(given).not.toMatch(/Built with|cut off from the network/)
+    expect(textOf(makeRecord('second')).body).not.toContain('Not built by this tool')
+  })
+
   it('says that checks wait when GITHUB_TOKEN opened it', () => {
     const { body } = textOf(makeRecord('second'), makeSettings(), { ...run, checksWaitForApproval: true })
     expect(body).toContain('opened with `GITHUB_TOKEN`')
