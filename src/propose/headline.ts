@@ -8,8 +8,11 @@ import type { RepositoryChange } from './repository-change.ts'
 
 /** What the pull request says in short; every field follows from records. */
 export interface Summary {
-  readonly kernelFrom: string | undefined
+  /** Kernels until now: several when the pools differ, none when none is known. */
+  readonly kernelsFrom: readonly string[]
   readonly kernelTo: string
+  /** The base image is known to be another one than that of every image until now. */
+  readonly newBase: boolean
   /** Records of the images that the pools' MachineConfigs name until now; the base image where there is none. */
   readonly previous: readonly ImageRecord[]
   /** Pools whose present image is not known: the comparison is with the base image instead. */
@@ -32,7 +35,8 @@ export function summarise(settings: Settings, change: RepositoryChange, record: 
   const kernel = record.predictions.map(({ coverage }) => coverage.kernel.pcr)
   const covered = kernel.length > 0 && kernel.every(pcr => pcr !== null)
   return {
-    kernelFrom: previous[0]?.kernel.release ?? undefined,
+    kernelsFrom: [...new Set(previous.flatMap(one => one.kernel.release ?? []))],
+    newBase: previous.every(one => isOtherBase(one, record)),
     kernelTo: record.kernel.release ?? 'unknown',
     previous,
     unknownPools,
@@ -67,9 +71,7 @@ function recordOf({ records, resolved }: RepositoryChange, image: string | undef
 
 /** Title of the pull request and subject of the commit. Only letters that cannot be markup are taken over. */
 export function title(summary: Summary, pools: readonly string[]): string {
-  const from = summary.kernelFrom === undefined ? '' : `${word(summary.kernelFrom)} → `
-  const kernel =
-    summary.kernelFrom === summary.kernelTo ? `${word(summary.kernelTo)}, new base` : `${from}${word(summary.kernelTo)}`
+  const kernel = kernelChange(summary)
   const attested =
     summary.kernelPcrs.length === 0
       ? 'kernel NOT attested'
@@ -78,6 +80,22 @@ export function title(summary: Summary, pools: readonly string[]): string {
         : 'kernel attested'
   const uncalibrated = summary.uncalibrated ? ', uncalibrated' : ''
   return `Kernel ${kernel} (${pools.map(word).join(', ').slice(0, 60)}): ${changes(summary)}, ${attested}${uncalibrated}`
+}
+
+function kernelChange({ kernelsFrom, kernelTo, newBase }: Summary): string {
+  const [from, ...others] = kernelsFrom
+  const to = word(kernelTo)
+  if (from === undefined) return to
+  if (others.length > 0) return `${kernelsFrom.length} different ones → ${to}`
+  if (from !== kernelTo) return `${word(from)} → ${to}`
+  return `${to} as before, ${newBase ? 'new base' : 'new image'}`
+}
+
+/** A record of a base image is its own base; of an image that others built no base is known. */
+function isOtherBase(old: ImageRecord, next: ImageRecord): boolean {
+  const before = old.kind === 'base' ? old.image : old.base?.image
+  const after = next.base?.image
+  return before !== undefined && after !== undefined && before.split('@').at(-1) !== after.split('@').at(-1)
 }
 
 function changes({ previous, changedPcrs }: Summary): string {

@@ -95,9 +95,11 @@ function whatChanges(
   run: RunFacts,
 ): string {
   const base = record.base
-  const from = summary.kernelFrom === undefined ? '' : `${code(summary.kernelFrom)} → `
+  const kernels = summary.kernelsFrom.slice(0, 10).map(kernel => code(kernel))
+  const same = summary.kernelsFrom.length === 1 && summary.kernelsFrom[0] === summary.kernelTo
+  const from = kernels.length === 0 || same ? '' : `${kernels.join(', ')} → `
   return bullets([
-    `Kernel: ${from}${code(summary.kernelTo)}`,
+    `Kernel: ${from}${code(summary.kernelTo)}${same ? ', as before' : ''}`,
     `Image: ${code(formatPinnedReference(parsePinnedReference(record.image)), 500)}`,
     ...(base === null
       ? []
