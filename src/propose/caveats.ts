@@ -46,7 +46,13 @@ export function mergeSection(settings: Settings, change: RepositoryChange, run: 
 }
 
 /** Everything that a reader might take for done and that was not. */
-export function notDoneSection(settings: Settings, record: ImageRecord, summary: Summary, run: RunFacts): string {
+export function notDoneSection(
+  settings: Settings,
+  change: RepositoryChange,
+  record: ImageRecord,
+  summary: Summary,
+  run: RunFacts,
+): string {
   const { build } = record
   return bullets([
     ...(settings.allowUnsignedPackages
@@ -82,10 +88,17 @@ export function notDoneSection(settings: Settings, record: ImageRecord, summary:
       : []),
     'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
     mixes(summary, record),
+    ...(change.skipped.length === 0 ? [] : [skipped(change.skipped)]),
     'Boot images are not known: a new machine first boots its boot image, then this image with the boot loader of its boot image. Those values are not in the set, unless the boot image is one of the recorded images.',
     ...(summary.uncalibrated ? ['No prediction was compared with a log of a real node (uncalibrated).'] : []),
     ...notes(record),
   ])
+}
+
+function skipped(paths: readonly string[]): string {
+  const shown = paths.slice(0, 10).map(path => code(path))
+  const more = paths.length > shown.length ? ` and ${paths.length - shown.length} more` : ''
+  return `${paths.length} ${paths.length === 1 ? 'file' : 'files'} below the directory cannot be read as YAML (templates?) and ${paths.length === 1 ? 'was' : 'were'} passed over: ${shown.join(', ')}${more}.`
 }
 
 function mixes(summary: Summary, record: ImageRecord): string {

@@ -46,7 +46,7 @@ export function pullRequestText(
     { title: 'Packages', text: packages(record), kept: false },
     { title: 'Check it yourself', text: checksSection(record, run), kept: true },
     { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },
-    { title: 'Not checked or not done', text: notDoneSection(settings, record, summary, run), kept: true },
+    { title: 'Not checked or not done', text: notDoneSection(settings, change, record, summary, run), kept: true },
   ]
   const instead = `Left out: the text would be too long. All of it stands in ${code(change.recordPath)}.`
   const body = joinSections(headline(summary), sections, instead)

@@ -17,6 +17,7 @@ import { changeMachineConfig, followers, type MachineConfigChange, namedImages }
 import { checkPools } from './pools.ts'
 import { digestOf, formatRecord, notRetired, placeOfRecord, readRecords, type StoredRecord } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
+import { isKustomization, parseTree } from './tree-files.ts'
 import {
   checkConfigMap,
   configMapPath,
@@ -50,6 +51,8 @@ export interface RepositoryChange {
   readonly valuesExpire: string | undefined
   /** kustomization.yaml files in the directory: they may not list what is new. */
   readonly kustomizations: readonly string[]
+  /** Files that cannot be read as YAML and hold nothing that we look for. */
+  readonly skipped: readonly string[]
 }
 
 /** An image that has no record yet but whose values must be there from the first pull request on. */
@@ -86,7 +89,7 @@ export function unrecordedImages(
     wanted.set(key, same === undefined ? image : { ...same, named: [...new Set([...same.named, ...image.named])] })
   }
   add({ reference: { ...base, tag: undefined }, kind: 'base', path: undefined, named: [] })
-  for (const { text, resource } of namedImages(parseFiles(files)))
+  for (const { text, resource } of namedImages(parseTree(settings.directory, files).parsed))
     add({ reference: parseImageReference(text), kind: 'foreign', path: resource.file.path, named: [text] })
   return [...wanted.values()]
 }
@@ -104,7 +107,7 @@ export function proposeChange(
   others: readonly ImageRecord[],
   resolved: ResolvedNames = new Map(),
 ): RepositoryChange {
-  const parsed = parseFiles(files)
+  const { parsed, skipped } = parseTree(settings.directory, files)
   const resources = parsed.flatMap(resourcesOf)
   checkLayout(settings.layout, resources)
   const following = settings.pools
@@ -143,13 +146,9 @@ export function proposeChange(
     valuesExpire: settings.target.includes('trustee')
       ? expiration(lock.valuesFrom, settings.valueLifetime).slice(0, 10)
       : undefined,
-    kustomizations: [...files.keys()].filter(path => /(?:^|\/)kustomization\.ya?ml$/.test(path)).sort(),
+    kustomizations: [...files.keys()].filter(isKustomization).sort(),
+    skipped,
   }
-}
-
-/** YAML of GitHub's own folder is no manifest of a cluster. */
-function parseFiles(files: Files): YamlFile[] {
-  return [...files].filter(([path]) => !path.startsWith('.github/')).map(([path, text]) => parseYamlFile(path, text))
 }
 
 function addRecords(
