@@ -197,6 +197,10 @@ export const errorCodes = {
     'a MachineConfig of the pool sets a kernelType other than default',
     'the node would replace the kernel of the image, so no prediction would hold',
   ),
+  POOL_NOT_SUPPORTED: row(
+    'refused',
+    'the nodes of a pool would not boot the image that its MachineConfig names, or the pool would degrade',
+  ),
   EDIT_WOULD_TOUCH_MORE: row('refused', 'an edit would change more than the value it is meant to change'),
   LAYOUT_NOT_SUPPORTED: row(
     'refused',

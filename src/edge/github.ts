@@ -118,12 +118,13 @@ async function findPullRequests(api: Api, branch: string, base: BaseBranch): Pro
     }),
   )
   return await Promise.all(
-    data.map(async ({ number, html_url, state, merged_at, head }): Promise<PullRequestSeen> => {
+    data.map(async ({ number, html_url, state, merged_at, head, body }): Promise<PullRequestSeen> => {
       const closed = merged_at === null ? 'closed' : 'merged'
       return {
         number,
         url: html_url,
         state: state === 'open' ? 'open' : closed,
+        body: body ?? '',
         headMessage: state === 'closed' && merged_at === null ? await messageOf(api, head.sha) : null,
       }
     }),

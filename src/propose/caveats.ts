@@ -3,7 +3,7 @@
 import { parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Summary } from './headline.ts'
-import { bullets, code, fence } from './markdown.ts'
+import { bullets, code, fence, pools } from './markdown.ts'
 import type { RunFacts } from './pull-request.ts'
 import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
@@ -14,23 +14,30 @@ export function checksSection(record: ImageRecord, run: RunFacts): string {
   const { registry } = parsePinnedReference(record.image)
   const insecure = run.insecureSources.includes(registry) ? ' --allow-insecure true' : ''
   const commands = states.map(
-    state => `attested-os-update predict --image docker://${record.image} --secure-boot ${state}${insecure}`,
+    state => `node dist/cli.js predict --image docker://${record.image} --secure-boot ${state}${insecure}`,
   )
-  return `Read the image from the registry and predict again; the PCR values must be the ones above:\n\n${fence(commands)}`
+  return `In a checkout of attested-os-update, version ${code(record.tool.version)}, this reads the image from the registry and predicts again. The PCR values must be the ones above:\n\n${fence(commands)}`
 }
 
 /** What the controllers do with it, and in which order. */
 export function mergeSection(settings: Settings, change: RepositoryChange, run: RunFacts): string {
-  const pools = settings.pools.map(pool => code(pool)).join(', ')
   return bullets([
     ...(run.checksWaitForApproval
       ? ['Before that: the checks of this pull request wait for approval, because it was opened with `GITHUB_TOKEN`.']
       : []),
-    `The Machine Config Operator renders a new configuration for ${pools}: node after node is drained, gets the image and reboots.`,
+    `The Machine Config Operator renders a new configuration for ${pools(settings.pools)}: node after node is drained, gets the image and reboots.`,
+    ...(change.followers.length === 0
+      ? []
+      : [
+          `The same happens to ${pools(change.followers)}: custom pools take the image of \`worker\` as long as they have none of their own.`,
+        ]),
     'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
-    ...(settings.target.includes('trustee')
-      ? ['The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.']
-      : []),
+    ...(change.valuesExpire === undefined
+      ? []
+      : [
+          'The ConfigMap restarts Trustee; while it restarts no node can attest, unless it has several replicas.',
+          `All values for Trustee **expire on ${change.valuesExpire}** (\`value-lifetime\`: ${settings.valueLifetime} days). Nothing renews them in this version, except the next update that is merged: a node that reboots later does not attest.`,
+        ]),
     'To go back, change the MachineConfig only. Reverting this whole pull request would take away the values that nodes with the new image need.',
     ...change.kustomizations
       .slice(0, 10)
@@ -39,7 +46,13 @@ export function mergeSection(settings: Settings, change: RepositoryChange, run: 
 }
 
 /** Everything that a reader might take for done and that was not. */
-export function notDoneSection(settings: Settings, record: ImageRecord, summary: Summary, run: RunFacts): string {
+export function notDoneSection(
+  settings: Settings,
+  change: RepositoryChange,
+  record: ImageRecord,
+  summary: Summary,
+  run: RunFacts,
+): string {
   const { build } = record
   return bullets([
     ...(settings.allowUnsignedPackages
@@ -68,21 +81,34 @@ export function notDoneSection(settings: Settings, record: ImageRecord, summary:
     ...(build !== null && build.network !== 'none' && build.network !== 'namespace'
       ? [`The build was not cut off from the network (network: ${code(build.network ?? 'unknown')}).`]
       : []),
-    'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself.',
+    ...(settings.target.includes('trusted-execution-clusters')
+      ? [
+          'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself. It takes PCR 14 from the MOK variables that it holds for the image’s `<os id>-<version>`; whether they give the PCR 14 above was not compared.',
+        ]
+      : []),
     'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
     mixes(summary, record),
+    ...(change.skipped.length === 0 ? [] : [skipped(change.skipped)]),
+    'Boot images are not known: a new machine first boots its boot image, then this image with the boot loader of its boot image. Those values are not in the set, unless the boot image is one of the recorded images.',
     ...(summary.uncalibrated ? ['No prediction was compared with a log of a real node (uncalibrated).'] : []),
     ...notes(record),
   ])
 }
 
+function skipped(paths: readonly string[]): string {
+  const shown = paths.slice(0, 10).map(path => code(path))
+  const more = paths.length > shown.length ? ` and ${paths.length - shown.length} more` : ''
+  return `${paths.length} ${paths.length === 1 ? 'file' : 'files'} below the directory cannot be read as YAML (templates?) and ${paths.length === 1 ? 'was' : 'were'} passed over: ${shown.join(', ')}${more}.`
+}
+
 function mixes(summary: Summary, record: ImageRecord): string {
   const what =
     'Mixes were not computed: after the update a node can for a while have the old boot loader on its ESP and the new kernel, or the other way round after a rollback.'
-  const [first, ...others] = summary.previous
-  const all = first === undefined ? [] : [first, ...others]
+  if (summary.unknownPools.length > 0)
+    return `${what} What the nodes of ${pools(summary.unknownPools)} run now is not known here, so neither is their boot loader: **a node with such a mix may not attest.**`
   const same =
-    all.length > 0 && all.every(old => bootLoadersOf(old) !== '' && bootLoadersOf(old) === bootLoadersOf(record))
+    summary.previous.length > 0 &&
+    summary.previous.every(old => bootLoadersOf(old) !== '' && bootLoadersOf(old) === bootLoadersOf(record))
   return same
     ? `${what} Shim and GRUB of this image are byte for byte those of the image until now, so here every such mix has a value that is listed.`
     : `${what} Shim and GRUB are not known to be the same as before: **a node with such a mix may not attest.**`

@@ -8,57 +8,94 @@ import type { RepositoryChange } from './repository-change.ts'
 
 /** What the pull request says in short; every field follows from records. */
 export interface Summary {
-  readonly kernelFrom: string | undefined
+  /** Kernels until now: several when the pools differ, none when none is known. */
+  readonly kernelsFrom: readonly string[]
   readonly kernelTo: string
+  /** The base image is known to be another one than that of every image until now. */
+  readonly newBase: boolean
   /** Records of the images that the pools' MachineConfigs name until now; the base image where there is none. */
   readonly previous: readonly ImageRecord[]
+  /** Pools whose present image is not known: the comparison is with the base image instead. */
+  readonly unknownPools: readonly string[]
   readonly comparisons: readonly (readonly PcrComparison[])[]
   readonly changedPcrs: readonly number[]
   /** PCRs that cover the kernel; empty when any prediction leaves it uncovered. */
   readonly kernelPcrs: readonly number[]
+  /** Only Trustee gets values: what its policy compares is not ours to say. */
+  readonly policyUnknown: boolean
   readonly secureBootAssumed: boolean
   readonly uncalibrated: boolean
 }
 
 /** Compares the new image with what the pools have now. */
 export function summarise(settings: Settings, change: RepositoryChange, record: ImageRecord): Summary {
-  const previous = previousRecords(change, record)
+  const { previous, unknownPools } = previousRecords(change, record)
   const comparisons = previous.map(one => comparePredictions(one.predictions, record.predictions))
   const changed = comparisons.flat().filter(({ from, to }) => from !== to)
   const kernel = record.predictions.map(({ coverage }) => coverage.kernel.pcr)
   const covered = kernel.length > 0 && kernel.every(pcr => pcr !== null)
   return {
-    kernelFrom: previous[0]?.kernel.release ?? undefined,
+    kernelsFrom: [...new Set(previous.flatMap(one => one.kernel.release ?? []))],
+    newBase: previous.every(one => isOtherBase(one, record)),
     kernelTo: record.kernel.release ?? 'unknown',
     previous,
+    unknownPools,
     comparisons,
     changedPcrs: numbers(changed.map(({ pcr }) => pcr)),
     kernelPcrs: covered ? numbers(kernel.flatMap(pcr => pcr ?? [])) : [],
+    policyUnknown: !settings.target.includes('trusted-execution-clusters'),
     secureBootAssumed: settings.secureBoot === undefined,
     uncalibrated: record.predictions.some(({ calibration }) => calibration === 'uncalibrated'),
   }
 }
 
-function previousRecords(change: RepositoryChange, record: ImageRecord): ImageRecord[] {
-  const base = record.base?.image
-  const records = change.machineConfigs.flatMap(({ from }) => recordOf(change, from) ?? recordOf(change, base) ?? [])
-  return [...new Set(records)].filter(one => digestOf(one) !== digestOf(record))
+function previousRecords(change: RepositoryChange, record: ImageRecord): Pick<Summary, 'previous' | 'unknownPools'> {
+  const records: ImageRecord[] = []
+  const unknownPools: string[] = []
+  for (const { pool, from } of change.machineConfigs) {
+    const known = recordOf(change, from)
+    if (known === undefined) unknownPools.push(pool)
+    const compared = known ?? recordOf(change, record.base?.image)
+    if (compared !== undefined) records.push(compared)
+  }
+  const previous = [...new Set(records)].filter(one => digestOf(one) !== digestOf(record))
+  return { previous, unknownPools }
 }
 
-/** By digest: the text may name another repository for the same image. */
-function recordOf(change: RepositoryChange, image: string | undefined): ImageRecord | undefined {
-  const digest = image?.split('@').at(-1)
-  return change.records.findLast(one => digestOf(one.record) === digest)?.record
+/** By digest: the text may name another repository for the same image, a tag, or an index. */
+function recordOf({ records, resolved }: RepositoryChange, image: string | undefined): ImageRecord | undefined {
+  if (image === undefined) return undefined
+  const digest = resolved.get(image) ?? image.split('@').at(-1)
+  return records.findLast(one => digestOf(one.record) === digest)?.record
 }
 
 /** Title of the pull request and subject of the commit. Only letters that cannot be markup are taken over. */
 export function title(summary: Summary, pools: readonly string[]): string {
-  const from = summary.kernelFrom === undefined ? '' : `${word(summary.kernelFrom)} → `
-  const kernel =
-    summary.kernelFrom === summary.kernelTo ? `${word(summary.kernelTo)}, new base` : `${from}${word(summary.kernelTo)}`
-  const attested = summary.kernelPcrs.length > 0 ? 'kernel attested' : 'kernel NOT attested'
+  const kernel = kernelChange(summary)
+  const attested =
+    summary.kernelPcrs.length === 0
+      ? 'kernel NOT attested'
+      : summary.policyUnknown
+        ? `kernel in PCR ${summary.kernelPcrs.join(', ')}`
+        : 'kernel attested'
   const uncalibrated = summary.uncalibrated ? ', uncalibrated' : ''
   return `Kernel ${kernel} (${pools.map(word).join(', ').slice(0, 60)}): ${changes(summary)}, ${attested}${uncalibrated}`
+}
+
+function kernelChange({ kernelsFrom, kernelTo, newBase }: Summary): string {
+  const [from, ...others] = kernelsFrom
+  const to = word(kernelTo)
+  if (from === undefined) return to
+  if (others.length > 0) return `${kernelsFrom.length} different ones → ${to}`
+  if (from !== kernelTo) return `${word(from)} → ${to}`
+  return `${to} as before, ${newBase ? 'new base' : 'new image'}`
+}
+
+/** A record of a base image is its own base; of an image that others built no base is known. */
+function isOtherBase(old: ImageRecord, next: ImageRecord): boolean {
+  const before = old.kind === 'base' ? old.image : old.base?.image
+  const after = next.base?.image
+  return before !== undefined && after !== undefined && before.split('@').at(-1) !== after.split('@').at(-1)
 }
 
 function changes({ previous, changedPcrs }: Summary): string {

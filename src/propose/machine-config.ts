@@ -11,6 +11,9 @@ const roleLabel = `${group}/role`
 /** The MCO takes no osImageURL from objects with this annotation. */
 const generatedBy = `${group}/generated-by-controller-version`
 
+/** Every other pool is a custom pool: it selects the MachineConfigs of `worker` too. */
+const builtIn = ['worker', 'master', 'arbiter']
+
 /** What one pool's file becomes. `from` is the text of osImageURL until now. */
 export interface MachineConfigChange {
   readonly pool: string
@@ -42,7 +45,7 @@ export function renderMachineConfig(name: string, pool: string, image: string): 
  */
 export function findMachineConfig(files: readonly YamlFile[], pool: string, ownName: string): Resource | undefined {
   const all = files.flatMap(resourcesOf).filter(resource => isOfKind(resource, group, 'MachineConfig'))
-  checkKernelType(all, pool)
+  for (const one of [pool, ...followers(files, pool)]) checkKernelType(all, one)
   const setting = all.filter(resource => roleOf(resource) === pool && osImageUrl(resource) !== undefined)
   const [only, ...others] = setting
   if (others.length === 0) return only
@@ -61,6 +64,14 @@ export function findMachineConfig(files: readonly YamlFile[], pool: string, ownN
       hint: 'keep one; take osImageURL out of the others',
     },
   )
+}
+
+/** Every MachineConfig that sets osImageURL, whatever its role; objects that the MCO itself made are not among them. */
+export function namedImages(files: readonly YamlFile[]): { readonly text: string; readonly resource: Resource }[] {
+  return files.flatMap(resourcesOf).flatMap(resource => {
+    const text = osImageUrl(resource)
+    return text === undefined ? [] : [{ text, resource }]
+  })
 }
 
 /** The new text of the file that sets osImageURL for the pool, or a new file below machine-config/. Throws as findMachineConfig and replaceString. */
@@ -116,14 +127,17 @@ function checkKernelType(all: readonly Resource[], pool: string): void {
   }
 }
 
-/** Custom pools in these files that follow `worker`, since no MachineConfig of their own sets osImageURL. */
-export function inheritingPools(files: readonly YamlFile[]): string[] {
+/** Pools that get the image of this pool too: custom pools take what `worker` has, as long as no MachineConfig of their own sets osImageURL. */
+export function followers(files: readonly YamlFile[], pool: string): string[] {
+  if (pool !== 'worker') return []
   const resources = files.flatMap(resourcesOf)
   const own = new Set(resources.filter(one => osImageUrl(one) !== undefined).map(roleOf))
-  const pools = resources.filter(one => isOfKind(one, group, 'MachineConfigPool')).map(({ name }) => name)
-  return [...new Set(pools)]
-    .filter(name => !['', 'worker', 'master', 'arbiter'].includes(name) && !own.has(name))
-    .sort()
+  const named = resources.flatMap(one => {
+    if (isOfKind(one, group, 'MachineConfigPool')) return [one.name]
+    // A role that no pool in these files has: that pool stands in the cluster only.
+    return isOfKind(one, group, 'MachineConfig') ? [roleOf(one) ?? ''] : []
+  })
+  return [...new Set(named)].filter(name => !['', ...builtIn].includes(name) && !own.has(name)).sort()
 }
 
 function roleOf(resource: Resource): string | undefined {
@@ -131,7 +145,9 @@ function roleOf(resource: Resource): string | undefined {
 }
 
 function osImageUrl(resource: Resource): string | undefined {
-  const generated = valueAt(resource.value, 'metadata', 'annotations', generatedBy) !== undefined
+  const generated =
+    resource.name.startsWith('rendered-') ||
+    valueAt(resource.value, 'metadata', 'annotations', generatedBy) !== undefined
   return generated || !isOfKind(resource, group, 'MachineConfig')
     ? undefined
     : textAt(resource.value, 'spec', 'osImageURL')

@@ -45,6 +45,13 @@ export function bullets(items: readonly string[]): string {
   return items.map(item => `- ${item}`).join('\n')
 }
 
+/** `pool a`, or `pools a, b`; names in code spans. */
+export function pools(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map(name => code(name))
+  const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : ''
+  return `${names.length === 1 ? 'pool' : 'pools'} ${shown.join(', ')}${more}`
+}
+
 function longestRun(text: string): number {
   return Math.max(0, ...(text.match(/`+/g) ?? []).map(run => run.length))
 }

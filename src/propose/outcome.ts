@@ -1,7 +1,7 @@
 // Whether there is anything to say: own branch, base branch, open and closed pull requests against the change key. Interface §4.
 
 import { ToolError } from '../errors.ts'
-import { changeKeyOf } from './commit-message.ts'
+import { bodyHasKey, changeKeyOf } from './commit-message.ts'
 import type { Lock } from './lock.ts'
 import { notRetired, type StoredRecord } from './record.ts'
 
@@ -26,6 +26,8 @@ export interface PullRequestSeen {
   readonly number: number
   readonly url: string
   readonly state: 'open' | 'merged' | 'closed'
+  /** Its text as it stands now; '' when it has none. */
+  readonly body: string
   /** Message of its head commit; null when that commit cannot be read any more. */
   readonly headMessage: string | null
 }
@@ -55,7 +57,9 @@ export function decideOutcome(situation: Situation, changeKey: string, pools: re
   const open = situation.pullRequests.find(({ state }) => state === 'open')
   refuseForeign(situation)
   const head = situation.branch?.commits?.at(-1)
-  if (open !== undefined && head !== undefined && changeKeyOf(head.message) === changeKey)
+  const committed = head !== undefined && changeKeyOf(head.message) === changeKey
+  // A run that moved the branch and then could not write the text leaves the text of the change before it.
+  if (open !== undefined && committed && bodyHasKey(open.body, changeKey))
     return { outcome: 'unchanged', pullRequest: open }
   if (open !== undefined) return { outcome: 'updated', pullRequest: open }
   const rejected = situation.pullRequests.find(
@@ -64,11 +68,6 @@ export function decideOutcome(situation: Situation, changeKey: string, pools: re
   return rejected === undefined
     ? { outcome: 'created', pullRequest: undefined }
     : { outcome: 'rejected', pullRequest: rejected }
-}
-
-/** The record of an image that was built for this very key: it can be proposed again without building. */
-export function recordOfKey(records: readonly StoredRecord[], changeKey: string): StoredRecord | undefined {
-  return notRetired(records).findLast(({ record }) => record.changeKey === changeKey)
 }
 
 function poolHas({ lock, records }: Situation, pool: string, changeKey: string): boolean {
@@ -80,12 +79,20 @@ function refuseForeign({ branch, login }: Situation): void {
   if (branch === undefined) return
   const foreign = branch.commits?.find(commit => !isOurs(commit, login))
   if (branch.commits !== undefined && foreign === undefined) return
+  if (foreign === undefined)
+    throw new ToolError('BRANCH_HAS_FOREIGN_COMMITS', 'the branch holds more commits than can be looked at', {
+      found: 'more commits than GitHub lists at once',
+      wanted: 'only commits with a Change-Key trailer, made with this token',
+      hint: 'delete the branch after its pull request was merged or closed; the next run makes a new one',
+    })
   throw new ToolError('BRANCH_HAS_FOREIGN_COMMITS', 'the branch holds commits that are not ours', {
-    found: foreign === undefined ? 'more commits than can be listed' : `commit ${foreign.sha.slice(0, 12)}`,
-    wanted: 'only commits with a Change-Key trailer, made with this token',
+    found: `commit ${foreign.sha.slice(0, 12)} by ${foreign.author?.slice(0, 100) ?? 'an author without a login'}`,
+    wanted: `only commits with a Change-Key trailer, made ${login === undefined ? 'by an App' : `by ${login}`}`,
   })
 }
 
+/** Anybody can copy a trailer. A token of an App cannot say who it is, but commits by Apps have authors that no person can be. */
 function isOurs({ message, author }: BranchCommit, login: string | undefined): boolean {
-  return changeKeyOf(message) !== undefined && (login === undefined || author === null || author === login)
+  const madeByUs = login === undefined ? author?.endsWith('[bot]') === true : author === login
+  return madeByUs && changeKeyOf(message) !== undefined
 }

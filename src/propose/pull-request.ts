@@ -3,10 +3,10 @@
 import { formatPinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import { checksSection, mergeSection, notDoneSection } from './caveats.ts'
-import { formatCommitMessage } from './commit-message.ts'
+import { changeKeyLine, formatCommitMessage } from './commit-message.ts'
 import type { PcrComparison } from './comparison.ts'
 import { type Summary, summarise, title } from './headline.ts'
-import { bullets, cell, code, joinSections, type Section, shorten, table } from './markdown.ts'
+import { bullets, cell, code, joinSections, pools, type Section, shorten, table } from './markdown.ts'
 import { packageLabel } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
@@ -42,11 +42,11 @@ export function pullRequestText(
   const sections: Section[] = [
     { title: 'What changes', text: whatChanges(settings, change, record, summary, run), kept: true },
     { title: 'PCR values', text: values(summary, record), kept: false },
-    { title: 'Coverage', text: coverage(record), kept: true },
+    { title: 'Coverage', text: coverage(settings, record), kept: true },
     { title: 'Packages', text: packages(record), kept: false },
     { title: 'Check it yourself', text: checksSection(record, run), kept: true },
     { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },
-    { title: 'Not checked or not done', text: notDoneSection(settings, record, summary, run), kept: true },
+    { title: 'Not checked or not done', text: notDoneSection(settings, change, record, summary, run), kept: true },
   ]
   const instead = `Left out: the text would be too long. All of it stands in ${code(change.recordPath)}.`
   const body = joinSections(headline(summary), sections, instead)
@@ -58,11 +58,18 @@ export function pullRequestText(
   }
 }
 
+/** Trustee's stock policy for TPMs has no other PCR. */
+const policyCondition =
+  'Trustee attests PCR 4 and 14 only if its policy compares `tpm_pcr4` and `tpm_pcr14`: **its stock policy reads `tpm_pcr11` only.**'
+
 function headline(summary: Summary): string {
+  const kernelPcrs = summary.kernelPcrs.join(', ')
   const attested =
-    summary.kernelPcrs.length > 0
-      ? `The kernel is attested by PCR ${summary.kernelPcrs.join(', ')}.`
-      : '**The kernel is not attested: no checked PCR depends on it.**'
+    kernelPcrs === ''
+      ? '**The kernel is not attested: no checked PCR depends on it.**'
+      : summary.policyUnknown
+        ? `The kernel is measured into PCR ${kernelPcrs}. ${policyCondition}`
+        : `The kernel is attested by PCR ${kernelPcrs}.`
   const changed =
     summary.previous.length === 0
       ? 'These are the first values for this directory.'
@@ -74,7 +81,7 @@ function headline(summary: Summary): string {
     ...(summary.secureBootAssumed ? ['Secure Boot assumed on.'] : []),
     ...(summary.uncalibrated
       ? [
-          '**Uncalibrated**: no log of a real node confirms that these predictions fit your machines, so this is a draft.',
+          '**Uncalibrated**: no log of a real node confirms that these predictions fit your machines. That is why this is proposed as a draft where the repository allows drafts.',
         ]
       : []),
   ].join('\n\n')
@@ -88,9 +95,11 @@ function whatChanges(
   run: RunFacts,
 ): string {
   const base = record.base
-  const from = summary.kernelFrom === undefined ? '' : `${code(summary.kernelFrom)} → `
+  const kernels = summary.kernelsFrom.slice(0, 10).map(kernel => code(kernel))
+  const same = summary.kernelsFrom.length === 1 && summary.kernelsFrom[0] === summary.kernelTo
+  const from = kernels.length === 0 || same ? '' : `${kernels.join(', ')} → `
   return bullets([
-    `Kernel: ${from}${code(summary.kernelTo)}`,
+    `Kernel: ${from}${code(summary.kernelTo)}${same ? ', as before' : ''}`,
     `Image: ${code(formatPinnedReference(parsePinnedReference(record.image)), 500)}`,
     ...(base === null
       ? []
@@ -101,11 +110,13 @@ function whatChanges(
     }),
     `Reference values for: ${settings.target.map(target => code(target)).join(', ')}, namespace ${code(settings.namespace)}`,
     ...(record.build === null
-      ? []
+      ? record.kind === 'layered'
+        ? ['Not built by this tool: the image was given with the setting `image`, and checked as a build of ours is.']
+        : []
       : [
           `Built with ${code(record.build.builder)}, isolation ${code(record.build.isolation ?? 'unknown')}, network ${code(record.build.network ?? 'unknown')}${record.build.runUrl === null ? '' : `, run ${code(record.build.runUrl, 300)}`}`,
         ]),
-    `Record: ${code(change.recordPath)}, change key ${code(run.changeKey)}`,
+    changeKeyLine(code(change.recordPath), run.changeKey),
   ])
 }
 
@@ -116,20 +127,24 @@ function values(summary: Summary, record: ImageRecord): string {
     )
     return table(['platform', 'PCR', 'sha256'], rows)
   }
-  return summary.comparisons
-    .slice(0, 20)
-    .map((comparison, index) => {
-      const old = summary.previous[index]
-      const rows = comparison.map(one => [
-        where(one),
-        String(one.pcr),
-        one.from === undefined ? 'none' : cell(one.from),
-        one.to === undefined ? 'none' : one.to === one.from ? 'the same' : cell(one.to),
-      ])
-      const beside = `Compared with ${code(old?.image ?? '', 500)}:`
-      return [beside, table(['platform', 'PCR', 'until now', 'new'], rows), causes(comparison)].join('\n\n')
-    })
-    .join('\n\n')
+  const unknown =
+    summary.unknownPools.length === 0
+      ? []
+      : [
+          `What the nodes of ${pools(summary.unknownPools)} run now is not known here: no MachineConfig says it. For them the comparison is with the base image.`,
+        ]
+  const compared = summary.comparisons.slice(0, 20).map((comparison, index) => {
+    const old = summary.previous[index]
+    const rows = comparison.map(one => [
+      where(one),
+      String(one.pcr),
+      one.from === undefined ? 'none' : cell(one.from),
+      one.to === undefined ? 'none' : one.to === one.from ? 'the same' : cell(one.to),
+    ])
+    const beside = `Compared with ${code(old?.image ?? '', 500)}:`
+    return [beside, table(['platform', 'PCR', 'before', 'new'], rows), causes(comparison)].join('\n\n')
+  })
+  return [...unknown, ...compared].join('\n\n')
 }
 
 function causes(comparison: readonly PcrComparison[]): string {
@@ -150,7 +165,7 @@ function where({ platform, secureBoot }: { readonly platform: string | null; rea
 
 const parts = ['shim', 'boot-loader', 'kernel', 'initramfs', 'command-line', 'root-file-system'] as const
 
-function coverage(record: ImageRecord): string {
+function coverage(settings: Settings, record: ImageRecord): string {
   const rows = record.predictions.slice(0, 5).flatMap(prediction =>
     parts.map(part => {
       const { pcr, because } = prediction.coverage[part]
@@ -160,7 +175,8 @@ function coverage(record: ImageRecord): string {
     }),
   )
   const more = record.predictions.length > 5 ? `\n\n${record.predictions.length - 5} more are in the record.` : ''
-  return `${table(['platform', 'part of the boot', 'attested by'], rows)}${more}`
+  const condition = settings.target.includes('trustee') ? `${policyCondition}\n\n` : ''
+  return `${condition}${table(['platform', 'part of the boot', 'attested by'], rows)}${more}`
 }
 
 function packages(record: ImageRecord): string {

@@ -1,6 +1,7 @@
 // One change of the GitOps repository: records, lock, reference values and MachineConfigs together. Interface §3.
 
 import { ToolError } from '../errors.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
 import {
   formatPinnedReference,
   type ImageReference,
@@ -12,23 +13,20 @@ import type { Settings } from '../settings/settings.ts'
 import { approvedImagePath, checkApprovedImage, renderApprovedImage } from './approved-image.ts'
 import { checkLayout } from './layout.ts'
 import { emptyLock, formatLock, type Lock, lockPath, readLock } from './lock.ts'
-import {
-  changeMachineConfig,
-  findMachineConfig,
-  inheritingPools,
-  type MachineConfigChange,
-  machineConfigName,
-} from './machine-config.ts'
+import { changeMachineConfig, followers, type MachineConfigChange, namedImages } from './machine-config.ts'
+import { checkPools } from './pools.ts'
 import { digestOf, formatRecord, notRetired, placeOfRecord, readRecords, type StoredRecord } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
+import { isKustomization, parseTree } from './tree-files.ts'
 import {
   checkConfigMap,
   configMapPath,
+  expiration,
   type ReferenceValues,
   referenceValues,
   renderConfigMap,
 } from './trustee-config-map.ts'
-import { parseYamlFile, resourcesOf, textAt, type YamlFile } from './yaml-file.ts'
+import { parseYamlFile, resourcesOf, type YamlFile } from './yaml-file.ts'
 
 /** A file to write, or to remove when `content` is null. Paths from the top of the repository. */
 export interface FileChange {
@@ -40,51 +38,66 @@ export interface RepositoryChange {
   /** Only files whose content differs, by path. Empty: nothing to propose. */
   readonly files: readonly FileChange[]
   readonly machineConfigs: readonly MachineConfigChange[]
+  /** Custom pools that were not asked for and get the image of `worker` all the same. */
+  readonly followers: readonly string[]
   /** All records as they stand after the change. */
   readonly records: readonly StoredRecord[]
+  readonly resolved: ResolvedNames
   /** Where the record of the new image stands. */
   readonly recordPath: string
   /** What target trustee gets; empty for other targets. */
   readonly values: ReferenceValues
+  /** Day on which the values for Trustee expire, YYYY-MM-DD; undefined for other targets. */
+  readonly valuesExpire: string | undefined
   /** kustomization.yaml files in the directory: they may not list what is new. */
   readonly kustomizations: readonly string[]
+  /** Files that cannot be read as YAML and hold nothing that we look for. */
+  readonly skipped: readonly string[]
 }
 
 /** An image that has no record yet but whose values must be there from the first pull request on. */
 export interface UnrecordedImage {
   readonly reference: ImageReference
   readonly kind: 'base' | 'foreign'
-  /** The MachineConfig that names it; undefined for the base image. */
+  /** The first MachineConfig that names it; undefined for the base image. */
   readonly path: string | undefined
+  /** The osImageURL texts that mean it; none for a base image that no MachineConfig names. */
+  readonly named: readonly string[]
 }
+
+/** osImageURL text → digest of the manifest that it was resolved to: what a tag or the digest of an index does not tell. */
+export type ResolvedNames = ReadonlyMap<string, OciDigest>
 
 type Files = ReadonlyMap<string, string>
 
 /**
- * Base image and images that a MachineConfig of the pools names now, as far as no record that counts has their digest.
- * A reference with a tag only is given as it is: the caller must resolve it. Throws as findMachineConfig, and REFERENCE_INVALID.
+ * Base image and every image that a MachineConfig of the directory names now, whatever its role, as far as no record that counts has
+ * their digest. A reference with a tag only is given as it is: the caller must resolve it. Throws YAML_INVALID, RECORD_INVALID, REFERENCE_INVALID.
  */
-export function unrecordedImages(settings: Settings, files: Files, base: PinnedReference): UnrecordedImage[] {
+export function unrecordedImages(
+  settings: Pick<Settings, 'directory'>,
+  files: Files,
+  base: PinnedReference,
+): UnrecordedImage[] {
   const known = new Set(notRetired(readRecords(settings.directory, files)).map(({ record }) => digestOf(record)))
-  const wanted: UnrecordedImage[] = [{ reference: { ...base, tag: undefined }, kind: 'base', path: undefined }]
-  const parsed = parseFiles(files)
-  for (const pool of settings.pools) {
-    const found = findMachineConfig(parsed, pool, machineConfigName(settings.machineConfigName, pool))
-    const text = found === undefined ? undefined : textAt(found.value, 'spec', 'osImageURL')
-    if (found === undefined || text === undefined) continue
-    wanted.push({ reference: parseImageReference(text), kind: 'foreign', path: found.file.path })
+  const wanted = new Map<string, UnrecordedImage>()
+  const add = (image: UnrecordedImage) => {
+    const { digest } = image.reference
+    if (digest !== undefined && known.has(digest)) return
+    const key = digest ?? image.named.join()
+    const same = wanted.get(key)
+    wanted.set(key, same === undefined ? image : { ...same, named: [...new Set([...same.named, ...image.named])] })
   }
-  return wanted.filter(({ reference: { digest } }) => {
-    if (digest === undefined) return true
-    const isNew = !known.has(digest)
-    known.add(digest)
-    return isNew
-  })
+  add({ reference: { ...base, tag: undefined }, kind: 'base', path: undefined, named: [] })
+  for (const { text, resource } of namedImages(parseTree(settings.directory, files).parsed))
+    add({ reference: parseImageReference(text), kind: 'foreign', path: resource.file.path, named: [text] })
+  return [...wanted.values()]
 }
 
 /**
  * The whole change for one new image. Applying it and asking again gives no files.
- * @param record of the new image; `others`: records made in this run for `unrecordedImages`
+ * @param others records made in this run for `unrecordedImages`
+ * @param resolved what each `named` text of theirs was resolved to
  * @throws ToolError of the layout, YAML, record, ApprovedImage, ConfigMap and MachineConfig checks; nothing is half done
  */
 export function proposeChange(
@@ -92,17 +105,22 @@ export function proposeChange(
   files: Files,
   record: ImageRecord,
   others: readonly ImageRecord[],
+  resolved: ResolvedNames = new Map(),
 ): RepositoryChange {
-  const parsed = parseFiles(files)
+  const { parsed, skipped } = parseTree(settings.directory, files)
   const resources = parsed.flatMap(resourcesOf)
   checkLayout(settings.layout, resources)
+  const following = settings.pools
+    .flatMap(pool => followers(parsed, pool))
+    .filter(pool => !settings.pools.includes(pool))
+  checkPools(parsed, [...settings.pools, ...following])
   const image = parsePinnedReference(record.image)
   const writes = new Map<string, string>()
 
   const records = addRecords(settings.directory, files, [...others, record], writes)
   const machineConfigs = changeMachineConfigs(settings, parsed, formatPinnedReference(image), writes)
   const values = new Map(settings.target.includes('trustee') ? referenceValues(records) : [])
-  const lock = nextLock(settings, readLock(settings.directory, files), parsed, record, writes.size > 0)
+  const lock = nextLock(settings, readLock(settings.directory, files), following, record, writes.size > 0)
   writes.set(lockPath(settings.directory), formatLock(lock))
   if (settings.target.includes('trusted-execution-clusters')) approveImages(settings, parsed, records, writes)
   if (settings.target.includes('trustee')) {
@@ -120,16 +138,17 @@ export function proposeChange(
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([path, content]) => ({ path, content })),
     machineConfigs,
+    followers: following,
     records,
+    resolved,
     recordPath: pathOfRecord(records, record),
     values,
-    kustomizations: [...files.keys()].filter(path => /(?:^|\/)kustomization\.ya?ml$/.test(path)).sort(),
+    valuesExpire: settings.target.includes('trustee')
+      ? expiration(lock.valuesFrom, settings.valueLifetime).slice(0, 10)
+      : undefined,
+    kustomizations: [...files.keys()].filter(isKustomization).sort(),
+    skipped,
   }
-}
-
-/** YAML of GitHub's own folder is no manifest of a cluster. */
-function parseFiles(files: Files): YamlFile[] {
-  return [...files].filter(([path]) => !path.startsWith('.github/')).map(([path, text]) => parseYamlFile(path, text))
 }
 
 function addRecords(
@@ -189,7 +208,7 @@ function approveImages(
 function nextLock(
   settings: Settings,
   old: Lock | undefined,
-  parsed: readonly YamlFile[],
+  following: readonly string[],
   record: ImageRecord,
   changed: boolean,
 ): Lock {
@@ -197,7 +216,7 @@ function nextLock(
   const lock = old ?? emptyLock(today)
   const asked = settings.pools.map(pool => [
     pool,
-    { image: record.image, platforms: [], inheritedBy: pool === 'worker' ? inheritingPools(parsed) : [] },
+    { image: record.image, platforms: [], inheritedBy: pool === 'worker' ? [...following] : [] },
   ])
   return {
     ...lock,

@@ -179,7 +179,9 @@ describe('proposing', () => {
       mergeBase: main,
       commits: [{ sha: result.commit, author: 'app[bot]', message: expect.stringContaining('Change-Key: ') }],
     })
-    expect(await github.findPullRequests(branch, base)).toMatchObject([{ number: 1, state: 'open', headMessage: null }])
+    expect(await github.findPullRequests(branch, base)).toMatchObject([
+      { number: 1, state: 'open', headMessage: null, body: 'Text' },
+    ])
   })
 
   it('a second change goes on the same branch and pull request; the tree is always base and our files', async () => {

@@ -77,6 +77,17 @@ describe('one change after another', () => {
     expect([git.refs(), double.writes().length]).toEqual([refs, writes])
   })
 
+  it('updated again when the branch moved but the text could not be written', async () => {
+    double.inject({ operation: 'pulls/update', status: 403 })
+    await expect(run(second)).rejects.toMatchObject({ code: 'TOKEN_DENIED' })
+    expect(git.text('log', '-1', '--format=%B', branch)).toContain(hexOf('key second'))
+    expect(double.pullRequests[0]?.body).not.toContain(hexOf('key second'))
+    expect(await run(second)).toBe('updated')
+    expect(double.pullRequests[0]?.body).toContain(hexOf('key second'))
+    expect(await run(second)).toBe('unchanged')
+    expect(await run(first)).toBe('updated')
+  })
+
   it('updated: the same branch and pull request, without what was never merged', async () => {
     expect(await run(second)).toBe('updated')
     expect(double.pullRequests).toHaveLength(1)

@@ -1,7 +1,7 @@
 // Which MachineConfig sets osImageURL for a pool, and what is refused. Rules: MCO pkg/controller/common/helpers.go.
 
 import { describe, expect, it } from 'vitest'
-import { changeMachineConfig, inheritingPools, renderMachineConfig } from '../../src/propose/machine-config.ts'
+import { changeMachineConfig, followers, renderMachineConfig } from '../../src/propose/machine-config.ts'
 import { parseYamlFile } from '../../src/propose/yaml-file.ts'
 import { faultOf, imageOf } from '../build/proposal.ts'
 
@@ -109,11 +109,28 @@ spec:
   })
 })
 
-describe('inheritingPools', () => {
-  it('lists custom pools without an osImageURL of their own', () => {
-    const pool = (name: string) =>
-      `apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata: {name: ${name}}\n`
+describe('followers', () => {
+  const pool = (name: string) =>
+    `apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata: {name: ${name}}\n`
+
+  it('lists custom pools without an osImageURL of their own, also those that only a role names', () => {
     const text = ['infra', 'gpu', 'worker'].map(pool).join('---\n')
-    expect(inheritingPools(files({ 'p.yaml': text, 'm.yaml': setting('99-gpu', 'gpu') }))).toEqual(['infra'])
+    const tree = files({
+      'p.yaml': text,
+      'm.yaml': setting('99-gpu', 'gpu'),
+      'n.yaml': machineConfig('99-edge-args', 'edge', 'kernelArguments: [quiet]'),
+    })
+    expect(followers(tree, 'worker')).toEqual(['edge', 'infra'])
+    expect(followers(tree, 'master')).toEqual([])
+  })
+
+  it('a kernelType of one of them stops worker; of a pool with an image of its own it does not', () => {
+    const realtime = machineConfig('50-rt', 'rt', 'kernelType: realtime')
+    expect(fault({ 'c/p.yaml': pool('rt'), 'c/rt.yaml': realtime })).toMatchObject({
+      code: 'MACHINE_CONFIG_KERNEL_TYPE',
+      where: { source: 'c/rt.yaml' },
+    })
+    expect(change({ 'c/rt.yaml': realtime, 'c/o.yaml': setting('99-rt', 'rt') }).pool).toBe('worker')
+    expect(change({ 'c/p.yaml': pool('rt'), 'c/rt.yaml': realtime }, { pool: 'master' }).pool).toBe('master')
   })
 })

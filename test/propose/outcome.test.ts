@@ -1,15 +1,9 @@
 // What to do about a key: unchanged, created, updated, rejected, or refused.
 
 import { describe, expect, it } from 'vitest'
-import { changeKeyOf, formatCommitMessage } from '../../src/propose/commit-message.ts'
+import { changeKeyLine, changeKeyOf, formatCommitMessage } from '../../src/propose/commit-message.ts'
 import { emptyLock } from '../../src/propose/lock.ts'
-import {
-  decideOutcome,
-  type OwnBranch,
-  type PullRequestSeen,
-  recordOfKey,
-  type Situation,
-} from '../../src/propose/outcome.ts'
+import { decideOutcome, type OwnBranch, type PullRequestSeen, type Situation } from '../../src/propose/outcome.ts'
 import { faultOf, hexOf, imageOf, makeRecord } from '../build/proposal.ts'
 
 const key = hexOf('key')
@@ -21,10 +15,12 @@ const branch = (...messages: string[]): OwnBranch => ({
   mergeBase: 'm',
   commits: messages.map(one => commit(one)),
 })
-const pull = (state: PullRequestSeen['state'], headMessage: string | null): PullRequestSeen => ({
+const bodyFor = (one: string) => `Start\n\n- ${changeKeyLine('`r.yaml`', one)}\n- more\n`
+const pull = (state: PullRequestSeen['state'], headMessage: string | null, body = bodyFor(key)): PullRequestSeen => ({
   number: 7,
   url: 'https://github.example.com/7',
   state,
+  body,
   headMessage,
 })
 const nothing: Situation = { branch: undefined, pullRequests: [], login: 'bot', lock: undefined, records: [] }
@@ -35,6 +31,24 @@ describe('decideOutcome', () => {
   it.each<[string, Partial<Situation>, string]>([
     ['nothing there', {}, 'created'],
     ['same key and open', { branch: branch(message(key)), pullRequests: [pull('open', message(key))] }, 'unchanged'],
+    [
+      'same key and open, text with other line ends',
+      {
+        branch: branch(message(key)),
+        pullRequests: [pull('open', null, bodyFor(key).replaceAll('\n', '\r\n'))],
+      },
+      'unchanged',
+    ],
+    [
+      'same key and open, but the text is of the change before',
+      { branch: branch(message(key)), pullRequests: [pull('open', null, bodyFor(hexOf('x')))] },
+      'updated',
+    ],
+    [
+      'same key and open, but without text',
+      { branch: branch(message(key)), pullRequests: [pull('open', null, '')] },
+      'updated',
+    ],
     [
       'same key, not at the head',
       { branch: branch(message(key), message(hexOf('x'))), pullRequests: [pull('open', null)] },
@@ -60,21 +74,35 @@ describe('decideOutcome', () => {
     const retired = { at: '2026-12-01T00:00:00Z', branch: 'main', evidenceSha256: key }
     expect(decide({ lock, records: [{ path: 'r.yaml', record: { ...record, retired } }] }).outcome).toBe('created')
     expect(decide({ lock, records: [{ path: 'r.yaml', record: makeRecord('a') }] }).outcome).toBe('created')
-    expect(recordOfKey(records, key)?.path).toBe('r.yaml')
-    expect(recordOfKey(records, hexOf('x'))).toBeUndefined()
   })
 
   it.each<[string, OwnBranch]>([
     ['a commit without trailer', branch(message(key), 'Fix a typo')],
     ['a commit of somebody else', { ...branch(), commits: [commit(message(key), 'mallory')] }],
-    ['more commits than can be listed', { ...branch(), commits: undefined }],
+    ['a commit whose author has no login', { ...branch(), commits: [commit(message(key), null)] }],
   ])('refuses %s', (_, own) => {
     expect(faultOf(() => decide({ branch: own, pullRequests: [pull('open', null)] }))).toMatchObject({
+      code: 'BRANCH_HAS_FOREIGN_COMMITS',
+      found: expect.stringContaining('commit '),
+    })
+  })
+
+  it('refuses more commits than can be listed, and says what to do', () => {
+    expect(faultOf(() => decide({ branch: { ...branch(), commits: undefined } }))).toMatchObject({
+      code: 'BRANCH_HAS_FOREIGN_COMMITS',
+      found: expect.stringContaining('more commits'),
+      hint: expect.stringContaining('delete the branch'),
+    })
+  })
+
+  it.each(['mallory', 'bot', null])('a token of an App does not take %s for itself, trailer or not', author => {
+    const own = { ...branch(), commits: [commit(message(key), author)] }
+    expect(faultOf(() => decide({ branch: own, login: undefined }))).toMatchObject({
       code: 'BRANCH_HAS_FOREIGN_COMMITS',
     })
   })
 
-  it('a token without a login trusts the trailer', () => {
+  it('a token of an App trusts the trailer of an App', () => {
     const own = { ...branch(), commits: [commit(message(key), 'app[bot]')] }
     expect(decide({ branch: own, login: undefined, pullRequests: [pull('open', null)] }).outcome).toBe('unchanged')
   })

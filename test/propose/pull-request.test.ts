@@ -11,6 +11,7 @@ import { proposeChange } from '../../src/propose/repository-change.ts'
 import type { Settings } from '../../src/settings/settings.ts'
 import {
   applyChange,
+  digestOfSeed,
   hexOf,
   imageOf,
   makeBaseRecord,
@@ -44,11 +45,13 @@ describe('pullRequestText', () => {
       `- PCR 4, \`Pcr4Vmlinuz\`: \`vmlinuz, loaded by GRUB through shim\` (\`${hexOf('kernel first').slice(0, 16)}…\` → \`${hexOf('kernel second').slice(0, 16)}…\`)`,
     )
     expect(body.match(/^- PCR \d+, `/gm)).toHaveLength(1)
-    expect(body).toContain(`attested-os-update predict --image docker://${imageOf('second')} --secure-boot on`)
+    expect(body).toContain(`\nnode dist/cli.js predict --image docker://${imageOf('second')} --secure-boot on\n`)
+    expect(body).toContain('In a checkout of attested-os-update, version `0.1.0`, this reads')
     expect(body).toContain(`\`kernel-core-5.14.0-600.el9.x86_64\` | sha256 \`${hexOf('rpm second')}\``)
     expect(body).toContain('Shim and GRUB of this image are byte for byte those of the image until now')
     expect(changeKeyOf(commitMessage)).toBe(run.changeKey)
     expect(draft).toBe(true)
+    expect(body).toContain('as a draft where the repository allows drafts')
   })
 
   it('has every section, in order', () => {
@@ -126,17 +129,40 @@ describe('pullRequestText', () => {
       '`org.coreos.pcrs` was not written',
       'PCR 7 was not predicted',
       'Mixes were not computed',
+      'Boot images are not known',
     ])
       expect(quiet).toContain(text)
   })
 
-  it('a MachineConfig that named a tag until now: compared with the base', () => {
-    const path = 'clusters/one/m.yaml'
-    const files = new Map([[path, renderMachineConfig('m', 'worker', 'registry.example.com/team/x:latest')]])
-    const change = proposeChange(makeSettings(), files, first, [makeBaseRecord()])
-    const { title, body } = pullRequestText(makeSettings(), change, first, run)
-    expect(title).toContain('Kernel 5.14.0-100.el9.x86_64 → ')
-    expect(body).toContain('until now `registry.example.com/team/x:latest`')
+  it.each(['registry.example.com/team/x:latest', `registry.example.com/team/x@${digestOfSeed('index')}`])(
+    'a MachineConfig that named %s until now: compared with the image that it means',
+    named => {
+      const files = new Map([['clusters/one/m.yaml', renderMachineConfig('m', 'worker', named)]])
+      const others = [makeBaseRecord(), makeRecord('the image of it', { kind: 'foreign', base: null })]
+      const resolved = new Map([[named, digestOfSeed('the image of it')]])
+      const change = proposeChange(makeSettings(), files, first, others, resolved)
+      const { title, body } = pullRequestText(makeSettings(), change, first, run)
+      expect(title).toContain('Kernel 5.14.0-1500.el9.x86_64 → ')
+      expect(body).toContain(`until now \`${named}\``)
+      expect(body).toContain(`Compared with \`${imageOf('the image of it')}\``)
+      expect(body).not.toContain('is not known here')
+      expect(body).toContain('byte for byte those of the image until now')
+    },
+  )
+
+  it('a pool without an image of its own until now: compared with the base, and nothing promised', () => {
+    const change = proposeChange(makeSettings(), new Map(), first, [makeBaseRecord()])
+    const { body } = pullRequestText(makeSettings(), change, first, run)
+    expect(body).toContain('What the nodes of pool `worker` run now is not known here: no MachineConfig says it.')
+    expect(body).not.toContain('byte for byte')
+    expect(body).toContain('**a node with such a mix may not attest.**')
+  })
+
+  it('an image that was given: says that nobody here built it, and nothing of a build', () => {
+    const given = textOf(makeRecord('second', { build: null })).body
+    expect(given).toContain('Not built by this tool: the image was given with the setting `image`')
+    expect(given).not.toMatch(/Built with|cut off from the network/)
+    expect(textOf(makeRecord('second')).body).not.toContain('Not built by this tool')
   })
 
   it('says that checks wait when GITHUB_TOKEN opened it', () => {

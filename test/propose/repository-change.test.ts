@@ -161,23 +161,42 @@ platforms: {}
 })
 
 describe('unrecordedImages', () => {
-  it('lists base and images of the pools once, without those that have a record', () => {
-    const pools = makeSettings({ pools: ['worker', 'master', 'infra'] })
+  it('lists base and images of all pools once, asked for or not, without those that have a record', () => {
     const files = new Map([
       [`${dir}/w.yaml`, renderMachineConfig('w', 'worker', imageOf('old'))],
       [`${dir}/m.yaml`, renderMachineConfig('m', 'master', imageOf('old'))],
       [`${dir}/i.yaml`, renderMachineConfig('i', 'infra', 'registry.example.com/team/x:tag')],
+      [`${dir}/j.yaml`, renderMachineConfig('j', 'gpu', 'registry.example.com/team/x:tag')],
+      [`${dir}/k.yaml`, renderMachineConfig('k', 'edge', `mirror.example.com/x@${digestOfSeed('old')}`)],
+      [`${dir}/l.yaml`, renderMachineConfig('l', 'rt', `mirror.example.com/base@${digestOfSeed('base')}`)],
     ])
-    const found = unrecordedImages(pools, files, parsePinnedReference(base.image))
-    expect(found.map(({ kind, path, reference }) => [kind, path, reference.digest ?? reference.tag])).toEqual([
-      ['base', undefined, digestOfSeed('base')],
-      ['foreign', `${dir}/w.yaml`, digestOfSeed('old')],
-      ['foreign', `${dir}/i.yaml`, 'tag'],
+    const found = unrecordedImages(settings, files, parsePinnedReference(base.image))
+    const mirrored = `mirror.example.com/x@${digestOfSeed('old')}`
+    const mirroredBase = `mirror.example.com/base@${digestOfSeed('base')}`
+    expect(
+      found.map(({ kind, path, reference, named }) => [kind, path, reference.digest ?? reference.tag, named]),
+    ).toEqual([
+      ['base', undefined, digestOfSeed('base'), [mirroredBase]],
+      ['foreign', `${dir}/w.yaml`, digestOfSeed('old'), [imageOf('old'), mirrored]],
+      ['foreign', `${dir}/i.yaml`, 'tag', ['registry.example.com/team/x:tag']],
     ])
     files.set(`${dir}/os-images/${name('base')}.yaml`, formatRecord(base))
     expect(unrecordedImages(settings, files, parsePinnedReference(base.image)).map(one => one.kind)).toEqual([
       'foreign',
+      'foreign',
     ])
+  })
+
+  it('passes over what the MCO made', () => {
+    const generated = renderMachineConfig('g', 'worker', imageOf('generated')).replace(
+      'metadata:',
+      'metadata:\n  annotations: {machineconfiguration.openshift.io/generated-by-controller-version: v4}',
+    )
+    const files = new Map([
+      [`${dir}/g.yaml`, generated],
+      [`${dir}/r.yaml`, renderMachineConfig('rendered-worker-0a1b', 'worker', imageOf('rendered'))],
+    ])
+    expect(unrecordedImages(settings, files, parsePinnedReference(base.image)).map(one => one.kind)).toEqual(['base'])
   })
 })
 
