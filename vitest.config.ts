@@ -14,7 +14,7 @@ export default defineConfig({
       project('unit', ['test/**/*.test.ts'].concat('!test/{e2e,vectors,podman,rpm,registry,real}/**'), {
         testTimeout: 20_000,
       }),
-      project('e2e', ['test/e2e/**/*.test.ts'], slow),
+      project('e2e', ['test/e2e/**/*.test.ts'], { ...slow, maxWorkers: 2 }),
       project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 60_000 }),
       project('rpm', ['test/rpm/**/*.test.ts'], slow),
       project('registry', ['test/registry/**/*.test.ts'], slow),

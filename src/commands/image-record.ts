@@ -6,6 +6,7 @@ import { type Environment, runUrl, timeNow, toolVersion } from '../edge/surround
 import { inStep } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import { chainId } from '../formats/oci/chain.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
@@ -75,28 +76,36 @@ export function layeredRecord({ pinned, contents, prediction, build }: ReadyImag
   }
 }
 
+export interface OtherRecords {
+  readonly records: readonly ImageRecord[]
+  /** What each osImageURL text was resolved to. */
+  readonly resolved: ReadonlyMap<string, OciDigest>
+}
+
 /** First adoption: the base, and what MachineConfigs name now, get values with the first pull request (interface §3). */
 export async function recordsOfOthers(
   settings: Settings,
   registry: RegistryClient,
   files: ReadonlyMap<string, string>,
   base: Base,
-): Promise<ImageRecord[]> {
+): Promise<OtherRecords> {
   const created = timeNow()
   const records: ImageRecord[] = []
-  for (const { reference, kind, path } of unrecordedImages(settings, files, base.pinned)) {
+  const resolved = new Map<string, OciDigest>()
+  for (const { reference, kind, path, named } of unrecordedImages(settings, files, base.pinned)) {
     const isBase = reference.digest === base.pinned.digest
     const step = path === undefined ? 'values of the base image' : `values of osImageURL in ${path}`
     const record = await inStep(step, async () => {
       const contents = isBase
         ? base.contents
         : await readImage(await registry.openImage(reference, settings.architecture))
+      for (const text of named) resolved.set(text, contents.digest)
       const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
       return recordOf({ image, kind, contents, prediction: predictFor(settings, contents), created })
     })
     records.push(record)
   }
-  return records
+  return { records, resolved }
 }
 
 interface RecordParts {

@@ -142,7 +142,7 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
     recordsOfOthers(settings, registry, gitops.files, work.base),
   )
   const record = layeredRecord(image, work)
-  const change = proposeChange(settings, gitops.files, record, others)
+  const change = proposeChange(settings, gitops.files, record, others.records, others.resolved)
   if (change.files.length === 0)
     return nothingToSay(known(work), { outcome: 'unchanged', pullRequest: undefined }, record.image)
   const http = settings.kernelRepositories.filter(url => url.startsWith('http:'))
