@@ -1,9 +1,7 @@
 // Downloads over http and https: bounded, with timeouts and a few retries; size and checksum are checked while streaming.
 
 import { createHash } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ToolError } from '../errors.ts'
 import type { Checksum } from '../formats/rpm/checksum.ts'
@@ -45,12 +43,20 @@ export async function downloadFile(
 ): Promise<void> {
   const part = `${path}.part`
   try {
-    await withRetries(options, timing =>
-      receive(url, expected, options, timing, chunks => pipeline(chunks, createWriteStream(part))),
-    )
+    await withRetries(options, timing => receive(url, expected, options, timing, chunks => writeWhole(part, chunks)))
     await rename(part, path)
   } finally {
     await rm(part, { force: true })
+  }
+}
+
+/** Opened before the first byte comes: a stream that opens by itself can make the file after it was removed again. */
+async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    await file.writeFile(chunks)
+  } finally {
+    await file.close()
   }
 }
 
