@@ -141,6 +141,11 @@ export class ImageTree {
     return kind === 'symlink' || kind === 'link' ? undefined : kind
   }
 
+  /** The path without links on its way; a name that is not there stays as it is. */
+  realPath(path: string): string {
+    return this.#resolve(path).path
+  }
+
   /** Whether anything has this name; the last link is not followed. */
   isThere(path: string): boolean {
     const slash = path.lastIndexOf('/')
