@@ -5,6 +5,7 @@ import { readRpmDatabase } from '../edge/rpm-database.ts'
 import { throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
+import { findEfiFiles } from '../image/efi-files.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import { ImageTree, MoreWanted } from '../image/image-tree.ts'
@@ -103,6 +104,7 @@ async function describe(image: ImageSource, tree: ImageTree): Promise<ImageConte
       ...tree.leaves('boot'),
       ...programPaths.filter(path => tree.isThere(path)),
     ]),
+    efiFiles: findEfiFiles(tree, image.source),
     kernelHmac,
     hasOstreeRepository: tree.isThere('sysroot/ostree/repo/config'),
     problems: found.problems,

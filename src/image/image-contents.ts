@@ -22,6 +22,8 @@ export interface ImageContents {
   readonly packages: readonly InstalledPackage[] | null
   /** Paths, without leading slash, of files that checks ask for: below usr/lib/modules and boot, and some programs. */
   readonly listing: ReadonlySet<string>
+  /** SHA-256, as hex, of every *.efi below usr/lib/bootupd/updates, usr/lib/efi and usr/lib/ostree-boot, by path without leading slash. */
+  readonly efiFiles: ReadonlyMap<string, string>
   /** `.vmlinuz.hmac` beside the kernel; null where there is none. */
   readonly kernelHmac: Uint8Array | null
   /** Whether the image carries an ostree repository, which rpm-ostree needs (D8b). */

@@ -4,6 +4,7 @@ import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { type KnownPlaces, parentOf } from './layer-path.ts'
 import type { LayerNode, ScannedLayer } from './layers.ts'
+import { LowerLinks } from './lower-links.ts'
 
 /** A file, found through any links. */
 export interface ImageFile {
@@ -54,7 +55,11 @@ export class ImageTree {
     this.#places = places
     this.#absent = asked
     this.#root = { node: { kind: 'directory' }, layer: layers[0]?.digest ?? 'sha256:', children: new Map() }
-    for (const layer of layers) this.#apply(layer)
+    const lower = new LowerLinks()
+    for (const layer of layers) {
+      lower.pass(layer.skeleton, places, source)
+      this.#apply(layer)
+    }
   }
 
   /** First what the layer hides below it, then what it has. */
@@ -136,9 +141,14 @@ export class ImageTree {
   }
 
   /** What is at a path, links followed; undefined where nothing is. Throws LAYER_INVALID for links that go in circles or out of the image. */
-  kind(path: string): 'directory' | 'file' | 'special' | undefined {
+  kind(path: string): 'directory' | 'file' | undefined {
     const kind = this.#resolve(path).branch?.node.kind
     return kind === 'symlink' || kind === 'link' ? undefined : kind
+  }
+
+  /** The path without links on its way; a name that is not there stays as it is. */
+  realPath(path: string): string {
+    return this.#resolve(path).path
   }
 
   /** Whether anything has this name; the last link is not followed. */

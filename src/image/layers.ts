@@ -4,6 +4,7 @@ import type { ParsedTarEntry } from 'modern-tar'
 import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { ancestorsOf, type KnownPlaces, nameOf, normalizePath, parentOf } from './layer-path.ts'
+import { LayerSkeleton, type Skeleton } from './layer-skeleton.ts'
 import { isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
 import { layerFault, tarEntries } from './tar-entries.ts'
 
@@ -14,8 +15,6 @@ export type LayerNode =
   | { readonly kind: 'symlink'; readonly target: string }
   /** A hard link to a file of this layer that was not kept, if it is there at all. */
   | { readonly kind: 'link'; readonly target: string }
-  /** A device or pipe. */
-  | { readonly kind: 'special' }
 
 export interface ScannedLayer {
   readonly digest: OciDigest
@@ -24,6 +23,7 @@ export interface ScannedLayer {
   readonly whiteouts: ReadonlySet<string>
   /** Directories that hide what lower layers have in them. */
   readonly opaque: ReadonlySet<string>
+  readonly skeleton: Skeleton
 }
 
 /** What to keep of a layer. */
@@ -70,8 +70,7 @@ class LayerScan {
   readonly #nodes = new Map<string, LayerNode>()
   /** Objects of an ostree repository, until a link names them. */
   readonly #objects = new Map<string, LayerNode>()
-  /** Directories that have something in them here. */
-  readonly #parents = new Set<string>()
+  readonly #skeleton: LayerSkeleton
   readonly #whiteouts = new Set<string>()
   readonly #opaque = new Set<string>()
   #keptBytes = 0
@@ -82,41 +81,54 @@ class LayerScan {
     this.#source = source
     this.#wishes = wishes
     this.#ceilings = ceilings
+    this.#skeleton = new LayerSkeleton(source, bytes => this.#take(bytes))
   }
 
   async add(entry: ParsedTarEntry): Promise<void> {
     const path = normalizePath(entry.header.name, this.#source)
+    const { type, size } = entry.header
     const name = nameOf(path)
-    const wanted = this.#wishes.places.knows(path)
+    if (path === '' && type !== 'directory') throw this.#fault('an entry without a name', entry.header.name)
+    if (parentOf(`/${path}`).includes('/.wh.')) throw this.#fault('an entry below a whiteout', path)
+    this.#skeleton.enterParents(path)
+    this.#noteParents(path)
     if (name.startsWith('.wh.')) {
+      if (type !== 'file' || size !== 0) throw this.#fault('a whiteout that is no empty file', path)
       this.#whiteout(parentOf(path), name)
     } else if (path !== '') {
-      this.#noteParents(path)
+      const wanted = this.#wishes.places.knows(path)
       const node = await this.#node(entry, path, wanted)
-      if (node !== undefined && wanted) this.#put(path, node)
-      else if (node !== undefined) this.#objects.set(path, node)
-      if (this.#nodes.size + this.#objects.size > this.#ceilings.kept)
-        throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)
+      if (node !== undefined) this.#put(path, node, wanted ? this.#nodes : this.#objects)
     }
     await this.#drain(entry)
   }
 
   finished(): ScannedLayer {
-    return { digest: this.#digest, nodes: this.#nodes, whiteouts: this.#whiteouts, opaque: this.#opaque }
+    for (const path of this.#whiteouts)
+      if (this.#nodes.has(path) || this.#skeleton.directories.has(path))
+        // in the order of the archive podman hides one or the other
+        throw this.#fault('a whiteout of a name that the same layer has', path)
+    return {
+      digest: this.#digest,
+      nodes: this.#nodes,
+      whiteouts: this.#whiteouts,
+      opaque: this.#opaque,
+      skeleton: this.#skeleton,
+    }
   }
 
   #whiteout(directory: string, name: string): void {
     const hidden = name.slice('.wh.'.length)
+    const path = directory === '' ? hidden : `${directory}/${hidden}`
     if (name === '.wh..wh..opq') {
+      // overlayfs has no opaque root
+      if (directory === '') throw this.#fault('an opaque root directory', name)
       if (this.#wishes.places.knows(directory)) this.#opaque.add(directory)
-    } else if (hidden === '' || hidden === '.' || hidden === '..') {
-      throw new ToolError('LAYER_INVALID', 'a whiteout without a name', {
-        found: `${directory}/${name}`,
-        where: { source: this.#source },
-      })
-    } else if (!hidden.startsWith('.wh.')) {
-      const path = directory === '' ? hidden : `${directory}/${hidden}`
-      if (this.#wishes.places.knows(path)) this.#whiteouts.add(path)
+    } else if (hidden === '' || hidden === '.' || hidden === '..' || hidden.startsWith('.wh.')) {
+      throw this.#fault('a whiteout without a name', `${directory}/${name}`)
+    } else if (this.#wishes.places.knows(path)) {
+      if (path.includes('\ufffd')) throw this.#fault('a name that is not UTF-8', path)
+      this.#whiteouts.add(path)
     }
     if (this.#whiteouts.size + this.#opaque.size > this.#ceilings.kept)
       throw this.#ceiling('too many whiteouts', `at most ${this.#ceilings.kept}`)
@@ -131,12 +143,7 @@ class LayerScan {
       if (!this.#wishes.places.knows(ancestor)) continue
       const above = this.#nodes.get(ancestor)
       if (above === undefined) this.#nodes.set(ancestor, { kind: 'directory' })
-      else if (above.kind !== 'directory')
-        throw new ToolError('LAYER_INVALID', 'an entry below something that is no directory', {
-          found: `${ancestor} is a ${above.kind}`,
-          where: { source: this.#source, path },
-        })
-      this.#parents.add(ancestor)
+      else if (above.kind !== 'directory') throw this.#fault(`an entry below a ${above.kind}`, path, ancestor)
     }
   }
 
@@ -144,35 +151,44 @@ class LayerScan {
     const { type, linkname = '', size } = entry.header
     const object = isOstreeObject(path)
     const asked = this.#wishes.contents.has(path)
-    if (!wanted && !object && !asked) return undefined
+    const kept = wanted || object || asked
+    // several names that are not UTF-8 look the same
+    if (kept && `${path}${linkname}`.includes('\ufffd')) throw this.#fault('a name that is not UTF-8', path)
     switch (type) {
       case 'directory':
-        return { kind: 'directory' }
+        this.#skeleton.enterDirectory(path)
+        return kept ? { kind: 'directory' } : undefined
       case 'symlink':
-        return { kind: 'symlink', target: linkname }
-      case 'link':
-        return this.#hardLink(linkname)
+        this.#skeleton.enterLink(path, linkname)
+        return kept ? { kind: 'symlink', target: linkname } : undefined
+      case 'link': {
+        const target = normalizePath(linkname, this.#source)
+        this.#skeleton.enterHardLink(path, target)
+        return kept ? this.#hardLink(target) : undefined
+      }
       case 'file': {
+        this.#skeleton.enterLeaf(path)
+        if (!kept) return undefined
         const bytes = await this.#contents(entry, size, asked || (wanted && keepsContents(path)), object)
-        if (bytes === undefined && !wanted) return undefined
-        return { kind: 'file', path, size, bytes }
+        return bytes === undefined && !wanted ? undefined : { kind: 'file', path, size, bytes }
       }
       default:
-        return { kind: 'special' }
+        this.#skeleton.enterLeaf(path)
+        // overlayfs takes some for whiteouts, ostree passes over others
+        if (wanted)
+          throw new ToolError('LAYER_UNSUPPORTED', 'a device or pipe where boot files are', {
+            found: type ?? 'unknown',
+            where: { source: this.#source, path },
+          })
+        return undefined
     }
   }
 
   /** The same node as its target: a link binds the contents of this moment, not a name. */
-  #hardLink(linkname: string): LayerNode {
-    const target = normalizePath(linkname, this.#source)
-    const bound = this.#nodes.get(target) ?? this.#objects.get(target)
-    if (bound === undefined) return { kind: 'link', target }
-    if (bound.kind === 'directory')
-      throw new ToolError('LAYER_INVALID', 'a hard link to a directory', {
-        found: target,
-        where: { source: this.#source },
-      })
-    return bound
+  #hardLink(target: string): LayerNode {
+    const symbolic = this.#skeleton.links.get(target)
+    if (symbolic !== undefined) return { kind: 'symlink', target: symbolic }
+    return this.#nodes.get(target) ?? this.#objects.get(target) ?? { kind: 'link', target }
   }
 
   async #contents(
@@ -223,9 +239,13 @@ class LayerScan {
   }
 
   #limit(size: number, path: string): void {
-    this.#keptBytes += size
     if (size > this.#ceilings.file)
       throw this.#ceiling(`a boot file is too large: ${path}`, `at most ${this.#ceilings.file} bytes`, `${size} bytes`)
+    this.#take(size)
+  }
+
+  #take(bytes: number): void {
+    this.#keptBytes += bytes
     if (this.#keptBytes > this.#ceilings.keptBytes)
       throw this.#ceiling(
         'the boot files of a layer are too large together',
@@ -233,14 +253,21 @@ class LayerScan {
       )
   }
 
-  #put(path: string, node: LayerNode): void {
-    if (node.kind !== 'directory' && this.#parents.has(path)) {
-      // tar replaces a directory by what comes later under its name
-      for (const other of [...this.#nodes.keys()]) if (other.startsWith(`${path}/`)) this.#nodes.delete(other)
-      this.#parents.delete(path)
-      this.#lastParent = undefined
-    }
-    this.#nodes.set(path, node)
+  /** Directories may come again; podman refuses other names that do. */
+  #put(path: string, node: LayerNode, nodes: Map<string, LayerNode>): void {
+    const before = nodes.get(path)
+    if (before !== undefined && (before.kind !== 'directory' || node.kind !== 'directory'))
+      throw this.#fault('two entries with one name', path)
+    nodes.set(path, node)
+    if (this.#nodes.size + this.#objects.size > this.#ceilings.kept)
+      throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)
+  }
+
+  #fault(message: string, path: string, found = path): ToolError {
+    return new ToolError('LAYER_INVALID', message, {
+      found: JSON.stringify(found),
+      where: { source: this.#source, path },
+    })
   }
 
   #ceiling(message: string, wanted: string, found?: string): ToolError {

@@ -6,7 +6,10 @@ export const modulesDirectory = 'usr/lib/modules'
 /** bootupd, Fedora 44 and later: <name>/<version>/EFI/… */
 export const efiDirectory = 'usr/lib/efi'
 /** bootupd before that. */
-export const bootupdDirectory = 'usr/lib/bootupd/updates/EFI'
+export const bootupdUpdatesDirectory = 'usr/lib/bootupd/updates'
+export const bootupdDirectory = `${bootupdUpdatesDirectory}/EFI`
+/** Boot loaders before bootupd, and where bootupd takes them from when an image is composed. */
+export const ostreeBootDirectory = 'usr/lib/ostree-boot'
 /** os-release(5): the first that is there. */
 export const osReleasePaths = ['etc/os-release', 'usr/lib/os-release'] as const
 export const rpmDatabasePaths = ['usr/share/rpm/rpmdb.sqlite', 'usr/lib/sysimage/rpm/rpmdb.sqlite'] as const
@@ -24,8 +27,8 @@ export const programPaths = [
 export const knownRoots: readonly string[] = [
   modulesDirectory,
   efiDirectory,
-  'usr/lib/bootupd/updates',
-  'usr/lib/ostree-boot',
+  bootupdUpdatesDirectory,
+  ostreeBootDirectory,
   'boot',
   'lib',
   'usr/share/rpm',
@@ -36,14 +39,14 @@ export const knownRoots: readonly string[] = [
   ...programPaths,
 ]
 
+const efiPlaces = [efiDirectory, bootupdUpdatesDirectory, ostreeBootDirectory, 'boot']
 const kernelFiles = new Set(['vmlinuz', 'initramfs.img', '.vmlinuz.hmac'])
 
 /** Files whose bytes are kept while a layer passes. */
 export function keepsContents(path: string): boolean {
   const name = nameOf(path)
   if (path.startsWith(`${modulesDirectory}/`)) return kernelFiles.has(name) || isEfi(name)
-  if (path.startsWith(`${efiDirectory}/`) || path.startsWith('usr/lib/bootupd/') || path.startsWith('boot/'))
-    return isEfi(name)
+  if (efiPlaces.some(place => path.startsWith(`${place}/`))) return isEfi(name)
   if (path.startsWith('usr/lib/os.release.d/')) return true
   return (osReleasePaths as readonly string[]).includes(path) || isRpmDatabase(path)
 }

@@ -1,6 +1,8 @@
-// Watches the headers of a tar stream for what modern-tar reads otherwise than POSIX.1-2001 and GNU tar mean it, and adds end blocks that are missing.
+// Watches the headers of a tar stream for what its readers take differently (modern-tar here; Go's archive/tar in podman, the tar crate in bootc on nodes), and adds end blocks that are missing.
 
 import { ToolError } from '../errors.ts'
+import { type PaxFacts, paxFacts } from './pax-records.ts'
+import { dialectOf, hasChecksum, nameOffsets, sizeField, startsWithMark } from './tar-fields.ts'
 
 const block = 512
 /** Records of one pax header; names are at most 4 KiB, extended attributes 64 KiB. */
@@ -8,13 +10,18 @@ const paxCeiling = 1024 * 1024
 
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
-/** Types with contents; every other known type has none, whatever its size field says. */
-const withContents = new Set(['\0', '0', '7', 'x', 'g', 'L', 'K'])
+const withContents = new Set(['\0', '0'])
 const withoutContents = new Set(['1', '2', '3', '4', '5', '6'])
+/** Headers that say something about the next entry, or about all. */
+const metaTypes = ['x', 'g', 'L', 'K'] as const
+type MetaType = (typeof metaTypes)[number]
+const isMeta = (type: string): type is MetaType => (metaTypes as readonly string[]).includes(type)
+/** As git archive writes it; podman takes the names of other global headers for paths of the image. */
+const globalHeaderName = 'pax_global_header'
 
 /**
- * Passes the bytes of a tar archive on. Refuses entry types and sparse files that modern-tar takes for plain files (LAYER_UNSUPPORTED) and broken pax
- * records that it passes over (LAYER_INVALID). An archive that ends between entries without its two zero blocks, as podman accepts them, gets these.
+ * Passes the bytes of a tar archive on. Refuses entry types and sparse files that modern-tar takes for plain files (LAYER_UNSUPPORTED), and headers, pax
+ * records and successions of headers that not all readers understand alike (LAYER_INVALID). An archive that ends between entries without its two zero blocks, as podman accepts them, gets these.
  */
 export async function* checkedTar(
   bytes: AsyncIterable<Uint8Array>,
@@ -36,10 +43,13 @@ class TarHeaders {
   /** Bytes of contents and padding still to pass. */
   #skip = 0
   #zeroBlocks = 0
-  /** Contents of a pax header, being collected. */
-  #records: { type: string; bytes: Uint8Array; filled: number } | undefined
-  #paxSize: number | undefined
-  #longNames = 0
+  /** Contents of a header about the next entry, being collected. */
+  #meta: { readonly type: MetaType; readonly bytes: Uint8Array; filled: number } | undefined
+  /** Headers that wait for their entry, in order. */
+  #pending = ''
+  #pax: PaxFacts | undefined
+  /** As an L header has it. */
+  #longName: string | undefined
 
   constructor(source: string) {
     this.#source = source
@@ -53,7 +63,7 @@ class TarHeaders {
         this.#collect(chunk.subarray(at, at + taken))
         this.#skip -= taken
         at += taken
-        if (this.#skip === 0) this.#finishRecords()
+        if (this.#skip === 0) this.#finishMeta()
       } else {
         const taken = Math.min(block - this.#filled, chunk.length - at)
         this.#part.set(chunk.subarray(at, at + taken), this.#filled)
@@ -69,73 +79,91 @@ class TarHeaders {
 
   /** Bytes of zero blocks to add; 0 when the archive is cut inside an entry, which modern-tar then says. */
   missingEnd(): number {
-    const between = this.#skip === 0 && this.#filled === 0 && this.#paxSize === undefined && this.#longNames === 0
+    const between = this.#skip === 0 && this.#filled === 0 && this.#pending === ''
     return between ? Math.max(0, 2 - this.#zeroBlocks) * block : 0
   }
 
   #header(header: Uint8Array): void {
     if (header.every(byte => byte === 0)) {
+      if (this.#pending !== '') throw this.#fault('LAYER_INVALID', 'a header about an entry that does not follow')
       this.#zeroBlocks += 1
       return
     }
     if (this.#zeroBlocks > 0 || !hasChecksum(header)) throw this.#fault('LAYER_INVALID', 'a block that is no header')
     const type = String.fromCharCode(header[156] ?? 0)
-    if (!withContents.has(type) && !withoutContents.has(type))
+    const name = decode(header.subarray(0, 100)).split('\0')[0] ?? ''
+    if (!isMeta(type) && !withContents.has(type) && !withoutContents.has(type))
       throw new ToolError('LAYER_UNSUPPORTED', 'a layer has an entry of a type that is not supported', {
         found: type === 'S' ? 'a GNU sparse file' : `type ${JSON.stringify(type)}`,
         wanted: 'files, directories, links, devices and pipes',
-        where: { source: this.#source, path: decode(header.subarray(0, 100)).split('\0')[0] ?? '' },
+        where: { source: this.#source, path: name },
       })
-    const size = withoutContents.has(type) ? 0 : this.#sizeOf(header, type)
+    const dialect = dialectOf(header)
+    if (dialect === undefined || (dialect === 'v7' && isMeta(type)))
+      throw this.#fault('LAYER_INVALID', `a header that readers take differently, named ${JSON.stringify(name)}`)
+    if (nameOffsets.some(offset => startsWithMark(header.subarray(offset))))
+      throw this.#fault('LAYER_INVALID', 'a name with a byte order mark')
+    const size = sizeField(header)
+    if (size === undefined) throw this.#fault('LAYER_INVALID', 'a size that is no number')
     this.#skip = Math.ceil(size / block) * block
-    if (type === 'x' || type === 'g') {
-      if (size > paxCeiling) throw this.#fault('CEILING_REACHED', `a pax header of ${size} bytes`)
-      this.#records = { type, bytes: new Uint8Array(size), filled: 0 }
-      if (size === 0) this.#finishRecords()
-    } else if (type === 'L' || type === 'K') {
-      if (size > paxCeiling) throw this.#fault('CEILING_REACHED', `a name of ${size} bytes`)
-      this.#longNames += 1
-    } else {
-      this.#paxSize = undefined
-      this.#longNames = 0
-    }
+    if (isMeta(type)) this.#beginMeta(type, size, name)
+    else this.#entry(type, size, name)
   }
 
-  #sizeOf(header: Uint8Array, type: string): number {
-    const meta = type === 'x' || type === 'g' || type === 'L' || type === 'K'
-    if (!meta && this.#paxSize !== undefined) return this.#paxSize
-    const field = header.subarray(124, 136)
-    let size = 0
-    if ((field[0] ?? 0) & 0x80) {
-      size = (field[0] ?? 0) & 0x7f
-      for (const byte of field.subarray(1)) size = size * 256 + byte
-    } else {
-      const text = (decode(field).split('\0')[0] ?? '').trim()
-      size = text === '' ? 0 : /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN
-    }
-    if (!Number.isSafeInteger(size)) throw this.#fault('LAYER_INVALID', 'a size that is no number')
-    return size
+  /** Alone, or `x` without names first and then `L` and `K`: other successions are read in several ways. */
+  #beginMeta(type: MetaType, size: number, name: string): void {
+    if (size > paxCeiling) throw this.#fault('CEILING_REACHED', `a header of ${size} bytes about an entry`)
+    const follows = this.#pending + type
+    if (!/^(?:g|x|x?LK?|x?KL?)$/.test(follows) || (follows.length > 1 && this.#pax?.names))
+      throw this.#fault('LAYER_INVALID', `headers about one entry in an order that is not taken: ${follows}`)
+    if (type === 'g' && name !== globalHeaderName)
+      throw this.#fault('LAYER_INVALID', `a global header with the name ${JSON.stringify(name)}`)
+    if (type !== 'g') this.#pending = follows
+    this.#meta = { type, bytes: new Uint8Array(size), filled: 0 }
+    if (size === 0) this.#finishMeta()
+  }
+
+  #entry(type: string, size: number, name: string): void {
+    // a directory to one reader, a file to another
+    if (type !== '5' && (this.#longName ?? this.#pax?.path ?? name).endsWith('/'))
+      throw this.#fault(
+        'LAYER_INVALID',
+        `an entry of type ${type} whose name ends with a slash: ${JSON.stringify(name)}`,
+      )
+    if (size > 0 && withoutContents.has(type))
+      throw this.#fault('LAYER_INVALID', `an entry of type ${type} with ${size} bytes: ${JSON.stringify(name)}`)
+    if (this.#pax?.size !== undefined && this.#pax.size !== size)
+      throw this.#fault('LAYER_INVALID', `two sizes of one entry: ${size} and, in its pax header, ${this.#pax.size}`)
+    this.#pending = ''
+    this.#pax = undefined
+    this.#longName = undefined
   }
 
   #collect(bytes: Uint8Array): void {
-    const records = this.#records
-    if (records === undefined) return
-    const taken = bytes.subarray(0, records.bytes.length - records.filled)
-    records.bytes.set(taken, records.filled)
-    records.filled += taken.length
+    const meta = this.#meta
+    if (meta === undefined) return
+    const taken = bytes.subarray(0, meta.bytes.length - meta.filled)
+    meta.bytes.set(taken, meta.filled)
+    meta.filled += taken.length
   }
 
-  #finishRecords(): void {
-    const records = this.#records
-    this.#records = undefined
-    if (records === undefined) return
-    for (const [key, value] of paxRecords(records.bytes)) {
-      if (key === undefined) throw this.#fault('LAYER_INVALID', 'a pax header with broken records')
-      if (key.startsWith('GNU.sparse.')) throw this.#fault('LAYER_UNSUPPORTED', 'a sparse file')
-      if (key !== 'size') continue
-      if (records.type === 'g' || !/^\d{1,15}$/.test(value))
-        throw this.#fault('LAYER_INVALID', 'a pax size that is no number of one entry')
-      this.#paxSize = Number(value)
+  #finishMeta(): void {
+    const meta = this.#meta
+    this.#meta = undefined
+    if (meta === undefined) return
+    if (meta.type === 'x') this.#pax = paxFacts(meta.bytes, 'x', this.#source)
+    else if (meta.type === 'g') paxFacts(meta.bytes, 'g', this.#source)
+    else {
+      // a name and one NUL, which some writers leave out
+      const nul = meta.bytes.indexOf(0)
+      if (
+        meta.bytes.length === 0 ||
+        nul === 0 ||
+        (nul > 0 && nul < meta.bytes.length - 1) ||
+        startsWithMark(meta.bytes)
+      )
+        throw this.#fault('LAYER_INVALID', 'a long name that is empty, has a byte order mark, or goes on after NUL')
+      if (meta.type === 'L') this.#longName = decode(nul < 0 ? meta.bytes : meta.bytes.subarray(0, nul))
     }
   }
 
@@ -144,28 +172,5 @@ class TarHeaders {
       found,
       where: { source: this.#source },
     })
-  }
-}
-
-/** The sum of all bytes, the field itself counted as spaces. */
-function hasChecksum(header: Uint8Array): boolean {
-  let sum = 8 * 0x20
-  for (let index = 0; index < block; index += 1) if (index < 148 || index >= 156) sum += header[index] ?? 0
-  return Number.parseInt((decode(header.subarray(148, 156)).split('\0')[0] ?? '').trim(), 8) === sum
-}
-
-/** Key and value of `length key=value\n` records; a key of undefined where they are broken. */
-function* paxRecords(bytes: Uint8Array): Generator<[string, string] | [undefined, '']> {
-  let at = 0
-  while (at < bytes.length) {
-    const space = bytes.indexOf(0x20, at)
-    const digits = space < 0 ? '' : decode(bytes.subarray(at, space))
-    const end = /^\d{1,7}$/.test(digits) ? at + Number(digits) : 0
-    if (end <= space + 1 || end > bytes.length || bytes[end - 1] !== 0x0a) return yield [undefined, '']
-    const record = decode(bytes.subarray(space + 1, end - 1))
-    const equals = record.indexOf('=')
-    if (equals <= 0) return yield [undefined, '']
-    yield [record.slice(0, equals), record.slice(equals + 1)]
-    at = end
   }
 }

@@ -102,6 +102,22 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
+/** One member, with its pax records if any, exactly as told: for archives that are wrong on purpose. `edit` changes the header before its sum is made. */
+export function rawMember(
+  path: string,
+  flag: string,
+  content: Uint8Array | string = '',
+  more: { readonly target?: string; readonly dialect?: TarDialect; readonly edit?: (header: Uint8Array) => void } = {},
+): Uint8Array {
+  const bytes = typeof content === 'string' ? encode(content) : content
+  return concat(member(path, flag, bytes, more.dialect ?? 'pax', more.target, 0o644, more.edit))
+}
+
+/** An `x` or `g` header. */
+export function paxMember(records: readonly (readonly [string, string])[], flag = 'x', path = 'PaxHeaders/entry') {
+  return rawMember(path, flag, records.map(([key, value]) => paxRecords({ [key]: value })).join(''))
+}
+
 const typeflags: Readonly<Record<LayerEntryType, string>> = {
   file: '0',
   'hard-link': '1',
@@ -147,6 +163,7 @@ function member(
   dialect: TarDialect,
   target = '',
   mode = 0o644,
+  edit: (header: Uint8Array) => void = () => undefined,
 ): Uint8Array[] {
   const header = new Uint8Array(512)
   const put = (offset: number, length: number, text: string) => header.set(encode(text).subarray(0, length), offset)
@@ -163,6 +180,7 @@ function member(
   put(157, 100, target)
   if (dialect === 'gnu') put(257, 8, 'ustar  \0')
   else put(257, 8, 'ustar\x0000')
+  edit(header)
   const sum = header.reduce((total, byte) => total + byte, 0)
   put(148, 8, `${sum.toString(8).padStart(6, '0')}\0 `)
   return [header, content, new Uint8Array((512 - (content.length % 512)) % 512)]

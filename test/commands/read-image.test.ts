@@ -9,7 +9,7 @@ import { openLayout } from '../../src/edge/oci-layout.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
 import { noCredentials } from '../../src/edge/registry-credentials.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
-import { baseEntries, kernelPackages, layeredEntries, vendorDirectory } from '../build/coreos.ts'
+import { baseEntries, bootLoaderFiles, kernelPackages, layeredEntries, vendorDirectory } from '../build/coreos.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import {
   file,
@@ -77,6 +77,9 @@ describe('inspectImage', () => {
       expect(contents.listing.has('usr/bin/kubelet')).toBe(true)
       expect(contents.listing.has('usr/bin/bootc')).toBe(false)
       expect(contents.kernelHmac).not.toBeNull()
+      expect(contents.efiFiles).toEqual(
+        new Map(bootLoaderFiles().map(({ path, content = new Uint8Array() }) => [path, sha256(content).slice(7)])),
+      )
       expect(contents.hasOstreeRepository).toBe(false)
     }
   })
