@@ -2,7 +2,8 @@
 
 import { listInitramfs } from '../edge/initramfs.ts'
 import { ToolError, throwAll } from '../errors.ts'
-import { checkBuiltImage, type ExpectedPackage } from '../image/checks.ts'
+import { checkBuiltImage } from '../image/checks.ts'
+import type { ExpectedPackage } from '../image/finding.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 
 export interface ImageToCheck {

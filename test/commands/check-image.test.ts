@@ -102,7 +102,7 @@ describe('checkImage', () => {
       ['BOOT_LOADER_CHANGED'],
       [...good, file(`${vendorDirectory}/grubx64.efi`, makeGrub({ seed: 'x' }))],
     ],
-    ['no GRUB', ['BOOT_LOADER_MISSING'], [...good, whiteout(`${vendorDirectory}/grubx64.efi`)]],
+    ['no GRUB', ['BOOT_LOADER_MISSING', 'BOOT_LOADER_CHANGED'], [...good, whiteout(`${vendorDirectory}/grubx64.efi`)]],
     ['files below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, file('boot/vmlinuz-6.1', 'MZ')]],
     ['no kubelet', ['NODE_SOFTWARE_MISSING'], [...good, whiteout('usr/bin/kubelet')]],
     ['no HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`)],
@@ -111,6 +111,20 @@ describe('checkImage', () => {
   ]
   it.each(cases)('%s: %j', async (_name, wanted, layer) => {
     expect(await codes([layer])).toEqual(wanted)
+  })
+
+  const updates = 'usr/lib/bootupd/updates/EFI'
+  it.each([
+    ['is changed', `${updates}/BOOT/BOOTX64.EFI`, file(`${updates}/BOOT/BOOTX64.EFI`, makeShim({ seed: 'x' }))],
+    ['is changed', `${updates}/BOOT/fbx64.efi`, file(`${updates}/BOOT/fbx64.efi`, 'MZ other')],
+    ['is changed', `${vendorDirectory}/mmx64.efi`, file(`${vendorDirectory}/mmx64.efi`, 'MZ other')],
+    ['is gone', `${vendorDirectory}/mmx64.efi`, whiteout(`${vendorDirectory}/mmx64.efi`)],
+    ['is new', `${updates}/other/SHIMX64.EFI`, file(`${updates}/other/SHIMX64.EFI`, 'MZ other')],
+    ['is new', `${updates}/tool.efi`, file(`${updates}/tool.efi`, 'MZ other')],
+    ['is new', 'usr/lib/ostree-boot/efi/EFI/a.efi', file('usr/lib/ostree-boot/efi/EFI/a.efi', 'MZ other')],
+  ])('an EFI program that %s: %s', async (what, path, entry) => {
+    const found = (await findings([[...good, entry]])).filter(one => one.code === 'BOOT_LOADER_CHANGED')
+    expect(found.map(one => one.found)).toEqual([`${path} ${what}`])
   })
 
   it('the HMAC of the old kernel', async () => {
