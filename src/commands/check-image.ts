@@ -12,6 +12,8 @@ export interface ImageToCheck {
   readonly base: ImageContents
   readonly release: string
   readonly packages: readonly ExpectedPackage[]
+  /** From `downloadKernel`: SHA-256, hex, of the kernel in the package that was downloaded. */
+  readonly vmlinuzSha256: string
 }
 
 /** Throws all findings together: one ToolError, or ToolErrors. */

@@ -18,6 +18,8 @@ export interface BuiltImage {
   readonly release: string
   /** The kernel's packages and the extra ones. */
   readonly packages: readonly ExpectedPackage[]
+  /** SHA-256, hex, of the kernel in its package. */
+  readonly vmlinuzSha256: string
   /** Names in the initramfs of the built image, or why they cannot be had; undefined where it has none. */
   readonly initramfs: readonly string[] | ToolError | undefined
 }

@@ -1,6 +1,7 @@
 // Kernel, initramfs and HMAC of a built image (D9).
 
 import { ToolError } from '../errors.ts'
+import { sha256Hex } from '../formats/bytes/digest.ts'
 import { parsePe } from '../formats/pe/pe.ts'
 import type { BootFileRole } from './boot-file.ts'
 import { type BuiltImage, finding, some } from './finding.ts'
@@ -12,7 +13,7 @@ const bytesOf = (contents: ImageContents, role: BootFileRole): Uint8Array | unde
 const same = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
   one !== undefined && other !== undefined && Buffer.compare(one, other) === 0
 
-/** The one kernel is of the release asked for, and signed. Faults: KERNEL_RELEASE_MISMATCH, KERNEL_UNSIGNED, PE_INVALID. */
+/** The one kernel is of the release asked for, byte by byte that of its package, and signed. Faults: KERNEL_RELEASE_MISMATCH, KERNEL_UNSIGNED, PE_INVALID. */
 export function checkKernel(image: BuiltImage): ToolError[] {
   const { built, release } = image
   const faults: ToolError[] = []
@@ -26,6 +27,16 @@ export function checkKernel(image: BuiltImage): ToolError[] {
     )
   const kernel = built.bootFiles.find(file => file.role === 'kernel')
   if (kernel === undefined) return faults
+  const digest = sha256Hex(kernel.bytes)
+  // a directory's name is no proof: the old kernel may lie below the new name
+  if (built.kernelRelease === release && digest !== image.vmlinuzSha256)
+    faults.push(
+      finding(image, 'KERNEL_RELEASE_MISMATCH', 'the kernel in the image is not the one of the package kernel-core', {
+        found: `sha256 ${digest}`,
+        wanted: `sha256 ${image.vmlinuzSha256}`,
+        path: kernel.path,
+      }),
+    )
   try {
     if (parsePe(kernel.bytes, `${built.source}, ${kernel.path}`).signatures.length === 0)
       faults.push(

@@ -1,5 +1,6 @@
 // D9: each way in which a build can be wrong is found before a push, and all of them together.
 
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,6 +48,9 @@ async function findings(
     built: await contentsOf('built', options.below ?? base, ...layers),
     release: options.release ?? to,
     packages: kernelPackages(options.release ?? to),
+    vmlinuzSha256: createHash('sha256')
+      .update(makeKernel({ seed: 'seed', release: to }))
+      .digest('hex'),
   }
   const error = await checkImage(image).then(
     () => undefined,
@@ -73,13 +77,17 @@ describe('checkImage', () => {
     ['no kernel', ['KERNEL_MISSING'], [opaque('usr/lib/modules'), rpmDatabase(to)]],
     [
       'an unsigned kernel',
-      ['KERNEL_UNSIGNED'],
+      ['KERNEL_RELEASE_MISMATCH', 'KERNEL_UNSIGNED'],
       changed(`${newKernel}/vmlinuz`, makeKernel({ seed: 's', release: to, signer: null })),
     ],
-    ['a kernel that is no PE file', ['PE_INVALID'], changed(`${newKernel}/vmlinuz`, 'rubbish')],
+    [
+      'a kernel that is no PE file',
+      ['KERNEL_RELEASE_MISMATCH', 'PE_INVALID'],
+      changed(`${newKernel}/vmlinuz`, 'rubbish'),
+    ],
     [
       'a cut kernel',
-      ['PE_INVALID'],
+      ['KERNEL_RELEASE_MISMATCH', 'PE_INVALID'],
       changed(`${newKernel}/vmlinuz`, makeKernel({ seed: 's', release: to }).subarray(0, 3000)),
     ],
     ['no initramfs', ['INITRAMFS_MISSING'], changed(`${newKernel}/initramfs.img`)],
@@ -138,6 +146,14 @@ describe('checkImage', () => {
     expect(found[0]?.found).toBe(to)
     expect(found[2]?.found).toContain('kernel-core-6.1.0-57.x86_64 is not installed')
     expect(found[2]?.found).toContain('kernel-core-6.1.0-56.x86_64 is still installed')
+  })
+
+  it('the old kernel below the name of the new one', async () => {
+    const old = makeKernel({ seed: 'seed', release: from })
+    const found = await findings([changed(`${newKernel}/vmlinuz`, old)])
+    expect(found.map(one => one.code)).toEqual(['KERNEL_RELEASE_MISMATCH'])
+    expect(found[0]?.found).toBe(`sha256 ${createHash('sha256').update(old).digest('hex')}`)
+    expect(found[0]?.where.path).toBe(`${newKernel}/vmlinuz`)
   })
 
   it('another base below', async () => {

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
+import { fileSha256 } from '../../src/formats/rpm/file-list.ts'
 import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
 import { checkRpmDigests, parseRpm } from '../../src/formats/rpm/rpm-file.ts'
 import { makeRpm, type RpmInput } from '../build/rpm.ts'
@@ -111,6 +112,21 @@ ${modules}/vmlinuz 100755 2  root
       )
       checkRpmDigests(file)
     }
+  })
+
+  it('rpm and fileSha256 read the same digests', () => {
+    let compared = 0
+    for (const path of paths) {
+      const file = parseRpm(new Uint8Array(readFileSync(path)), path)
+      const lines = run('rpm', '-qp', '--nosignature', '--qf', '[%{FILEDIGESTS} %{FILENAMES}\\n]', path).split('\n')
+      for (const line of lines) {
+        const [, digest, name = ''] = /^([0-9a-f]{64}) \/(.+)$/.exec(line) ?? []
+        if (digest === undefined) continue
+        expect(fileSha256(file, name)).toBe(digest)
+        compared += 1
+      }
+    }
+    expect(compared).toBeGreaterThan(5)
   })
 
   it('rpm and readCpio read the same files', () => {
