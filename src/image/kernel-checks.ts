@@ -66,19 +66,34 @@ export function checkInitramfs(image: BuiltImage): ToolError[] {
       }),
     ]
   if (initramfs instanceof ToolError) return [initramfs]
-  const modules = [`usr/lib/modules/${release}/`, `lib/modules/${release}/`]
-  if (initramfs?.some(name => modules.some(directory => name.startsWith(directory)))) return []
-  const others = new Set(
-    (initramfs ?? [])
-      .map(name => /^(?:usr\/)?lib\/modules\/([^/]+)/.exec(name)?.[1])
-      .filter(name => name !== undefined),
-  )
+  const faults = initramfsFaults(initramfs ?? [], release)
+  if (faults.length === 0) return []
   return [
-    finding(image, 'INITRAMFS_INVALID', 'the initramfs has no modules of this kernel', {
-      found: others.size === 0 ? 'no modules' : `modules of ${some([...others])}`,
-      wanted: `files below ${modules[0]}`,
+    finding(image, 'INITRAMFS_INVALID', 'the initramfs is not one for this kernel', {
+      found: faults.join('; '),
+      wanted: `an init program, and modules below usr/lib/modules/${release} only`,
       path,
     }),
+  ]
+}
+
+/** What the kernel starts first; /init of dracut is a link to systemd. */
+const initPrograms = ['init', 'sbin/init', 'usr/sbin/init', 'usr/lib/systemd/systemd']
+const inModules = /^(?:usr\/)?lib\/modules\/([^/]+)(\/.+\.ko(?:\.(?:xz|gz|zst))?$)?/
+
+function initramfsFaults(names: readonly string[], release: string): string[] {
+  const releases = new Set<string>()
+  let modules = 0
+  for (const name of names) {
+    const [, of, module] = inModules.exec(name) ?? []
+    if (of !== undefined) releases.add(of)
+    if (of === release && module !== undefined) modules += 1
+  }
+  const others = [...releases].filter(one => one !== release)
+  return [
+    ...(names.some(name => initPrograms.includes(name)) ? [] : ['no init program']),
+    ...(modules > 0 ? [] : [`no modules of ${release}`]),
+    ...(others.length === 0 ? [] : [`modules of ${some(others)}`]),
   ]
 }
 

@@ -18,6 +18,7 @@ import {
   rpmDatabase,
   vendorDirectory,
 } from '../build/coreos.ts'
+import { makeCpio } from '../build/cpio.ts'
 import { file, type LayerEntry, makeLayer, opaque, whiteout } from '../build/layer.ts'
 import { makeImage, writeLayout } from '../build/oci-layout.ts'
 
@@ -146,6 +147,30 @@ describe('checkImage', () => {
     expect(found[0]?.found).toBe(to)
     expect(found[2]?.found).toContain('kernel-core-6.1.0-57.x86_64 is not installed')
     expect(found[2]?.found).toContain('kernel-core-6.1.0-56.x86_64 is still installed')
+  })
+
+  const [init, module] = [{ path: 'init' }, { path: `usr/lib/modules/${to}/kernel/fs/xfs.ko.xz` }]
+  const archive = (...files: readonly { readonly path: string }[]) =>
+    makeCpio(files.map(({ path }) => ({ path, mode: 0o100644, mtime: 0, content: new Uint8Array(8) })))
+  it.each([
+    ['one empty file', 'no init program', archive({ path: `usr/lib/modules/${to}/.keep` })],
+    ['no init program', 'no init program', archive(module)],
+    ['no modules', `no modules of ${to}`, archive(init)],
+    ['lists of modules but none', `no modules of ${to}`, archive(init, { path: `lib/modules/${to}/modules.dep` })],
+    ['a module in another place', `no modules of ${to}`, archive(init, { path: 'xfs.ko' })],
+    ['modules of two kernels', `modules of ${from}`, archive(init, module, { path: `lib/modules/${from}/a.ko` })],
+    ['a directory of another kernel', `modules of ${from}`, archive(init, module, { path: `usr/lib/modules/${from}` })],
+  ])('an initramfs with %s', async (_name, text, bytes) => {
+    const found = await findings([changed(`${newKernel}/initramfs.img`, bytes)])
+    expect(found.map(one => one.code)).toEqual(['INITRAMFS_INVALID'])
+    expect(found[0]?.found).toContain(text)
+  })
+
+  it.each(['ko', 'ko.xz', 'ko.gz', 'ko.zst'])('an initramfs with modules that end in .%s is good', async ending => {
+    for (const path of ['init', 'sbin/init', 'usr/lib/systemd/systemd']) {
+      const bytes = archive({ path }, { path: `lib/modules/${to}/kernel/a.${ending}` })
+      expect(await codes([changed(`${newKernel}/initramfs.img`, bytes)])).toEqual([])
+    }
   })
 
   it('the old kernel below the name of the new one', async () => {
