@@ -121,6 +121,10 @@ export const errorCodes = {
   BOOT_LOADER_NOT_UNIQUE: row('refused', 'the image has several candidates for one boot loader file'),
   BOOT_DIRECTORY_NOT_EMPTY: row('refused', 'the built image has files below /boot'),
   NODE_SOFTWARE_MISSING: row('refused', 'kubelet or CRI-O of the base image are missing in the built image'),
+  NODE_SOFTWARE_CHANGED: row(
+    'refused',
+    'packages of kubelet or CRI-O have another version in the built image than in the base image',
+  ),
   KERNEL_HMAC_MISSING: row(
     'refused',
     'the base has a .vmlinuz.hmac beside its kernel and the built image has none that fits',

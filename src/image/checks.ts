@@ -17,6 +17,7 @@ export function checkBuiltImage(image: BuiltImage): ToolError[] {
     ...checkBootLoaders(image),
     ...checkBootDirectory(image),
     ...checkNodeSoftware(image),
+    ...checkNodePackages(image),
     ...checkKernelHmac(image),
   ]
 }
@@ -64,6 +65,32 @@ function checkNodeSoftware(image: BuiltImage): ToolError[] {
     finding(image, 'NODE_SOFTWARE_MISSING', 'programs that a node needs are gone', {
       found: `no ${missing.join(', no ')}`,
       wanted: 'all that the base has',
+    }),
+  ]
+}
+
+/** Which kubelet a node may have is the cluster's affair: one that the build changed would join as another version. */
+const nodePackages = ['kubelet', 'openshift-kubelet', 'openshift-hyperkube', 'cri-o']
+
+function checkNodePackages(image: BuiltImage): ToolError[] {
+  // an unreadable RPM database is a finding of its own
+  if (image.built.packages === null) return []
+  const faults: string[] = []
+  for (const name of nodePackages) {
+    const [base, built] = [image.base.packages, image.built.packages].map(packages =>
+      (packages ?? [])
+        .filter(one => one.name === name)
+        .map(one => `${name}-${formatEvr(one.evr)}.${one.arch}`)
+        .sort()
+        .join(' '),
+    )
+    if (base !== '' && base !== built) faults.push(`${built || 'nothing'} instead of ${base}`)
+  }
+  if (faults.length === 0) return []
+  return [
+    finding(image, 'NODE_SOFTWARE_CHANGED', 'the build changed packages that a node needs', {
+      found: faults.join(', '),
+      wanted: 'the versions that the base has',
     }),
   ]
 }

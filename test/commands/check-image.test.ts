@@ -15,6 +15,7 @@ import {
   kernelFiles,
   kernelPackages,
   layeredEntries,
+  nodePackages,
   rpmDatabase,
   vendorDirectory,
 } from '../build/coreos.ts'
@@ -179,6 +180,22 @@ describe('checkImage', () => {
     expect(found.map(one => one.code)).toEqual(['KERNEL_RELEASE_MISMATCH'])
     expect(found[0]?.found).toBe(`sha256 ${createHash('sha256').update(old).digest('hex')}`)
     expect(found[0]?.where.path).toBe(`${newKernel}/vmlinuz`)
+  })
+
+  const [kubelet, crio] = nodePackages.map(one => ({ ...one, evr: { ...one.evr, release: '2.el9' } }))
+  it.each([
+    ['a newer kubelet', [...nodePackages.slice(1), ...(kubelet ? [kubelet] : [])], /^openshift-kubelet-4.20.0-2.el9/],
+    ['a second cri-o', [...nodePackages, ...(crio ? [crio] : [])], /^cri-o-1.33.5-1.el9.x86_64 cri-o-1.33.5-2.el9/],
+    ['none of them', [], /^nothing instead of openshift-kubelet-\S+, nothing instead of cri-o/],
+  ] as const)('packages of the node: %s', async (_name, packages, text) => {
+    const found = await findings([[...good.slice(0, -1), rpmDatabase(to, packages)]])
+    expect(found.map(one => one.code)).toEqual(['NODE_SOFTWARE_CHANGED'])
+    expect(found[0]?.found).toMatch(text)
+  })
+
+  it('packages of the node that the base does not have may come', async () => {
+    const base = [...baseEntries(from).slice(0, -1), rpmDatabase(from, [])]
+    expect(await codes([good], { base })).toEqual([])
   })
 
   it('another base below', async () => {
