@@ -177,6 +177,32 @@ describe('plain http', () => {
     await expectToolError('INSECURE_NOT_ALLOWED', strict.resolveDigest(reference(registry)))
     expect(registry.requests).toEqual([])
   })
+
+  it('is not what a registry with credentials is asked by when it refuses https', async () => {
+    const registry = await startRegistry()
+    const { port } = registry
+    await registry.close()
+    // leads to this machine, but is not a loopback name
+    const host = `0.0.0.0:${port}`
+    const gone = parseImageReference(`${host}/team/image:v1`)
+    const asked = async (entry: string) => {
+      const credentials = await credentialsFor(entry)
+      const open = openRegistry({ ...quick, credentials, attempts: 1 })
+      return (await expectToolError('REGISTRY_UNREACHABLE', open.resolveDigest(gone))).where.source
+    }
+    expect(await asked('elsewhere.example')).toBe(`http://${host}`)
+    expect(await asked(`${host}0`)).toBe(`http://${host}`)
+    expect(await asked(host)).toBe(`https://${host}`)
+    expect(await asked(`${host}/team`)).toBe(`https://${host}`)
+  })
+
+  it('is what a registry is asked by that answers without TLS, and is told', async () => {
+    const registry = await registryWith({ auth: { kind: 'basic', username: 'tester', password: 'secret' } })
+    const host = `0.0.0.0:${registry.port}`
+    const opened = openRegistry({ ...quick, credentials: await credentialsFor(host) })
+    expect(await opened.resolveDigest(parseImageReference(`${host}/team/image:v1`))).toBe(image.digest)
+    expect(opened.insecureHosts()).toEqual([host])
+  })
 })
 
 describe('redirects', () => {
