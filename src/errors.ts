@@ -113,11 +113,18 @@ export const errorCodes = {
   INITRAMFS_INVALID: row('refused', 'the initramfs cannot be read, or lacks the modules of this kernel'),
   RPMDB_MISMATCH: row('refused', 'the RPM database of the image does not agree with the packages that were installed'),
   RPMDB_UNREADABLE: row('refused', 'the image has no readable RPM database'),
-  BOOT_LOADER_CHANGED: row('refused', 'shim or GRUB of the built image are not the bytes of the base image'),
+  BOOT_LOADER_CHANGED: row(
+    'refused',
+    'an EFI program of the built image is not that of the base image, is gone, or is new',
+  ),
   BOOT_LOADER_MISSING: row('refused', 'the image has no shim or GRUB in the places that bootupd uses'),
   BOOT_LOADER_NOT_UNIQUE: row('refused', 'the image has several candidates for one boot loader file'),
   BOOT_DIRECTORY_NOT_EMPTY: row('refused', 'the built image has files below /boot'),
   NODE_SOFTWARE_MISSING: row('refused', 'kubelet or CRI-O of the base image are missing in the built image'),
+  NODE_SOFTWARE_CHANGED: row(
+    'refused',
+    'packages of kubelet or CRI-O have another version in the built image than in the base image',
+  ),
   KERNEL_HMAC_MISSING: row(
     'refused',
     'the base has a .vmlinuz.hmac beside its kernel and the built image has none that fits',

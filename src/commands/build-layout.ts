@@ -13,7 +13,7 @@ import { packageDirectory } from '../layering/containerfile.ts'
 import { type LayeringPlan, planLayering } from '../layering/layering-plan.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
-import { downloadKernel } from './kernel-repositories.ts'
+import { type DownloadedKernel, downloadKernel } from './kernel-repositories.ts'
 
 /** How the packages get into this base; throws as `planLayering`, and REPOSITORY_INVALID for file names. */
 export function planFor(base: Base, kernel: KernelPackages, settings: Settings): LayeringPlan {
@@ -33,10 +33,14 @@ export function planFor(base: Base, kernel: KernelPackages, settings: Settings):
 }
 
 /** Downloads the packages into the build context below `scratch` and checks each. Throws as `downloadKernel`. */
-export async function fetchPackages(kernel: KernelPackages, scratch: string, allowInsecure: boolean): Promise<void> {
+export async function fetchPackages(
+  kernel: KernelPackages,
+  scratch: string,
+  allowInsecure: boolean,
+): Promise<DownloadedKernel> {
   const directory = `${scratch}/context/${packageDirectory}`
   await makeDirectory(directory)
-  await downloadKernel(kernel, directory, { allowInsecure })
+  return await downloadKernel(kernel, directory, { allowInsecure })
 }
 
 export interface BuiltLayout {
@@ -50,6 +54,8 @@ export interface BuildParts {
   readonly containerfile: string
   /** Holds the build context; gets the layout. */
   readonly scratch: string
+  /** The registry of the base was found to have no https. */
+  readonly insecureRegistry: boolean
   readonly environment: Environment
 }
 
@@ -74,7 +80,7 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
       containerfile: parts.containerfile,
       layoutDirectory,
       workDirectory: parts.scratch,
-      allowInsecure: settings.allowInsecure,
+      insecureRegistry: parts.insecureRegistry,
       // the base's own time, so that building again gives the same bytes
       sourceDateEpoch: parts.base.image.config.created,
       environment: parts.environment,

@@ -2,7 +2,8 @@
 
 import { listInitramfs } from '../edge/initramfs.ts'
 import { ToolError, throwAll } from '../errors.ts'
-import { checkBuiltImage, type ExpectedPackage } from '../image/checks.ts'
+import { checkBuiltImage } from '../image/checks.ts'
+import type { ExpectedPackage } from '../image/finding.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 
 export interface ImageToCheck {
@@ -11,6 +12,8 @@ export interface ImageToCheck {
   readonly base: ImageContents
   readonly release: string
   readonly packages: readonly ExpectedPackage[]
+  /** From `downloadKernel`: SHA-256, hex, of the kernel in the package that was downloaded. */
+  readonly vmlinuzSha256: string
 }
 
 /** Throws all findings together: one ToolError, or ToolErrors. */

@@ -132,11 +132,11 @@ async function plan(facts: Facts): Promise<Work> {
 async function make(work: Work, scratch: string): Promise<CommandResult> {
   const { settings, log, registry, gitops } = work
   const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
-  await log.group('Download the packages', () =>
+  const { vmlinuzSha256 } = await log.group('Download the packages', () =>
     inStep('packages', () => fetchPackages(work.choice.kernel, scratch, settings.allowInsecure)),
   )
   if (builders instanceof ToolError) return dryRunWithoutBuilder(known(work), builders, work.containerfile)
-  const image = await unlessNoBuilder(work, () => readyImage(work, builders, scratch))
+  const image = await unlessNoBuilder(work, () => readyImage(work, builders, scratch, vmlinuzSha256))
   if (image instanceof ToolError) return dryRunWithoutBuilder(known(work), image, work.containerfile)
   const others = await log.group('Predict what runs now', () =>
     recordsOfOthers(settings, registry, gitops.files, work.base),
@@ -178,13 +178,18 @@ async function findBuildersFor({ settings, environment, given }: Work): Promise<
 }
 
 /** The image, built, checked and predicted, under the name that it will have. */
-async function readyImage(work: Work, builders: readonly Builder[], scratch: string): Promise<ReadyImage> {
+async function readyImage(
+  work: Work,
+  builders: readonly Builder[],
+  scratch: string,
+  vmlinuzSha256: string,
+): Promise<ReadyImage> {
   const { settings, log, base, containerfile, given } = work
+  const insecureRegistry = work.registry.insecureHosts().includes(base.pinned.registry)
+  const parts = { builders, base, containerfile, scratch, insecureRegistry, environment: work.environment }
   const { source, build } =
     given === undefined
-      ? await log.group('Build the image', () =>
-          inStep('build', () => layoutFor(settings, { ...work, builders, base, containerfile, scratch }, log)),
-        )
+      ? await log.group('Build the image', () => inStep('build', () => layoutFor(settings, parts, log)))
       : { source: given, build: null }
   if (build?.network === 'host')
     log.warning('the build was not cut off from the network: no way without network works on this machine')
@@ -192,7 +197,7 @@ async function readyImage(work: Work, builders: readonly Builder[], scratch: str
     inStep('checks', async () => {
       const built = await inspectImage(source)
       const packages = [...work.choice.kernel.packages, ...work.choice.kernel.extraPackages]
-      await checkImage({ built, base: base.contents, release: work.choice.kernel.release, packages })
+      await checkImage({ built, base: base.contents, release: work.choice.kernel.release, packages, vmlinuzSha256 })
       const image = build === null ? source : onBaseLayers(source, base.image)
       const contents = namedAs(image, source, built)
       const pinned = { ...settings.imageRepository, digest: image.digest }

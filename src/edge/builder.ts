@@ -5,13 +5,7 @@ import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import type { BuilderChoice } from '../settings/settings.ts'
-import {
-  type CommandResult,
-  cleanEnvironment,
-  type OutputWriter,
-  runCommand,
-  withoutProxies,
-} from './builder/command.ts'
+import { cleanEnvironment, type OutputWriter, runCommand, withoutProxies } from './builder/command.ts'
 import {
   type BuildNetwork,
   buildCommand,
@@ -48,8 +42,8 @@ export interface BuildRequest {
   readonly layoutDirectory: string
   /** An existing directory for storage and temporary files; what the build puts there is removed again. Its path has no colon. */
   readonly workDirectory: string
-  /** Where the registry of the base cannot be reached by verified https, it is tried without. */
-  readonly allowInsecure: boolean
+  /** The registry of the base was found to have no https and is allowed: a pull that fails is no reason to go without TLS. */
+  readonly insecureRegistry: boolean
   /** Times in image and layer, in seconds since 1970; undefined leaves them as they come. */
   readonly sourceDateEpoch: number | undefined
   /** The variables of this process; the builder sees only what `cleanEnvironment` lets through. */
@@ -137,13 +131,10 @@ async function pull(
   environment: Readonly<Record<string, string>>,
 ): Promise<void> {
   const base = formatPinnedReference(request.base)
-  const attempts = request.allowInsecure ? [[], ['--tls-verify=false']] : [[]]
-  let result: CommandResult | undefined
-  for (const insecure of attempts) {
-    const command = [name, ...storage.options, 'pull', ...insecure, base]
-    result = await runCommand(command, { environment, write: request.write })
-    if (result?.exitCode === 0) return
-  }
+  const insecure = request.insecureRegistry ? ['--tls-verify=false'] : []
+  const command = [name, ...storage.options, 'pull', ...insecure, base]
+  const result = await runCommand(command, { environment, write: request.write })
+  if (result?.exitCode === 0) return
   throw builderFailure('IMAGE_NOT_FOUND', `${name} cannot pull the base image`, result, base)
 }
 

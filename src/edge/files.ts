@@ -1,6 +1,6 @@
 // Files of this machine, read whole and never past a ceiling.
 
-import { open } from 'node:fs/promises'
+import { constants, open } from 'node:fs/promises'
 import { ToolError } from '../errors.ts'
 
 /** Ceilings of interface §8 and for files that people write. */
@@ -12,7 +12,8 @@ export const fileCeilings = {
 
 /** The bytes of a file. Throws FILE_NOT_FOUND when it cannot be opened or is no plain file, CEILING_REACHED above `ceiling` bytes. */
 export async function readLocalFile(path: string, ceiling: number): Promise<Uint8Array> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
+  // a FIFO that nobody writes to must not make us wait
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw notFound(path, cause)
   })
   try {

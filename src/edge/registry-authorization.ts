@@ -44,45 +44,59 @@ export class AuthorizedRequests {
     this.#limits = limits
   }
 
-  /** `actions` is `pull` or `pull,push`. Throws REGISTRY_DENIED when 401 or 403 remain. */
+  /**
+   * `actions` is `pull` or `pull,push`. Only challenges of the registry itself are answered: one of a redirect's target could name a token service
+   * that is to collect passwords. Throws REGISTRY_DENIED when 401 or 403 remain, INSECURE_NOT_ALLOWED when an https registry names an http token service.
+   */
   async send(repository: string, actions: 'pull' | 'pull,push', request: HttpRequest): Promise<HttpAnswer> {
     const purpose = `repository:${repository}:${actions}`
     let answer = await sendRequest({ ...request, authorization: this.#headers.get(purpose) }, this.#limits)
-    if (answer.status === 401) {
+    if (answer.status === 401 && answer.url.origin === request.url.origin) {
       const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? '')
       await answer.drop()
-      const authorization = await this.#authorization(challenges, repository, purpose)
+      const authorization = await this.#authorization(challenges, repository, purpose, this.#tokenLimits(request.url))
       if (authorization === undefined) throw this.#denied(request, 401)
       this.#headers.set(purpose, authorization)
       answer = await sendRequest({ ...request, authorization }, this.#limits)
     }
     if (answer.status !== 401 && answer.status !== 403) return answer
     await answer.drop()
-    throw this.#denied(request, answer.status)
+    throw this.#denied(answer, answer.status)
+  }
+
+  /** allow-insecure is for registries that have nothing better. */
+  #tokenLimits(registry: URL): HttpLimits {
+    return { ...this.#limits, allowInsecure: this.#limits.allowInsecure && registry.protocol === 'http:' }
   }
 
   async #authorization(
     challenges: readonly Challenge[],
     repository: string,
     purpose: string,
+    limits: HttpLimits,
   ): Promise<string | undefined> {
     const credential = this.#credentials.find(this.#registry, repository)
     if (credential?.kind === 'registry-token') return `Bearer ${credential.registryToken}`
     const bearer = challenges.find(one => one.scheme === 'bearer')
-    if (bearer !== undefined) return `Bearer ${await this.#token(bearer, credential, purpose)}`
+    if (bearer !== undefined) return `Bearer ${await this.#token(bearer, credential, purpose, limits)}`
     if (challenges.some(one => one.scheme === 'basic') && credential?.kind === 'password') return basic(credential)
     return undefined
   }
 
-  async #token(challenge: Challenge, credential: RegistryCredential | undefined, purpose: string): Promise<string> {
+  async #token(
+    challenge: Challenge,
+    credential: RegistryCredential | undefined,
+    purpose: string,
+    limits: HttpLimits,
+  ): Promise<string> {
     const { realm = '', service, scope } = challenge.parameters
     if (!URL.canParse(realm)) throw this.#tokenFault(realm, 'a challenge without a realm')
     const url = new URL(realm)
     const scopes = (scope ?? purpose).split(' ')
     const answer =
       credential?.kind === 'identity-token'
-        ? await this.#oauth(url, credential.identityToken, service, scopes)
-        : await this.#plainToken(url, credential, service, scopes)
+        ? await this.#oauth(url, credential.identityToken, service, scopes, limits)
+        : await this.#plainToken(url, credential, service, scopes, limits)
     if (answer.status === 401 || answer.status === 403) {
       await answer.drop()
       throw this.#denied({ url }, answer.status)
@@ -102,15 +116,22 @@ export class AuthorizedRequests {
     credential: RegistryCredential | undefined,
     service: string | undefined,
     scopes: readonly string[],
+    limits: HttpLimits,
   ): Promise<HttpAnswer> {
     const asked = new URL(url)
     if (service !== undefined) asked.searchParams.set('service', service)
     for (const scope of scopes) asked.searchParams.append('scope', scope)
     const authorization = credential?.kind === 'password' ? basic(credential) : undefined
-    return sendRequest({ method: 'GET', url: asked, authorization }, this.#limits)
+    return sendRequest({ method: 'GET', url: asked, authorization }, limits)
   }
 
-  #oauth(url: URL, identityToken: string, service: string | undefined, scopes: readonly string[]): Promise<HttpAnswer> {
+  #oauth(
+    url: URL,
+    identityToken: string,
+    service: string | undefined,
+    scopes: readonly string[],
+    limits: HttpLimits,
+  ): Promise<HttpAnswer> {
     const form = new URLSearchParams({
       grant_type: 'refresh_token',
       refresh_token: identityToken,
@@ -127,7 +148,7 @@ export class AuthorizedRequests {
         body: { size: bytes.length, open: () => ReadableStream.from([bytes]) },
         repeat: true,
       },
-      this.#limits,
+      limits,
     )
   }
 

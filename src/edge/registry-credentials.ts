@@ -13,6 +13,8 @@ export type RegistryCredential =
 export interface RegistryCredentials {
   /** The entry with the longest prefix of registry/repository. */
   find(registry: string, repository: string): RegistryCredential | undefined
+  /** Whether there is an entry for the registry or a part of it. */
+  knows(registry: string): boolean
   /** True when only a credential helper could answer, which this version does not run. */
   needsHelper(registry: string): boolean
   toJSON(): string
@@ -74,16 +76,25 @@ function credentialsOf(files: readonly AuthFile[]): RegistryCredentials {
         }
       return undefined
     },
+    knows: registry => {
+      const names = namesOf(registry)
+      const within = (key: string) => names.some(name => key === name || key.startsWith(`${name}/`))
+      return files.some(({ entries }) => [...entries.keys()].some(within))
+    },
     needsHelper: registry => files.some(file => file.store || file.helpers.has(registry)),
     toJSON: () => '***',
   }
 }
 
-/** registry/a/b, registry/a, registry; Docker Hub has two more names. */
+/** Docker Hub has two more names. */
+function namesOf(registry: string): string[] {
+  return registry === 'docker.io' ? ['docker.io', 'index.docker.io', 'registry-1.docker.io'] : [registry]
+}
+
+/** registry/a/b, registry/a, registry. */
 function prefixes(registry: string, repository: string): string[] {
   const parts = repository.split('/')
-  const names = registry === 'docker.io' ? ['docker.io', 'index.docker.io', 'registry-1.docker.io'] : [registry]
-  return names.flatMap(name =>
+  return namesOf(registry).flatMap(name =>
     [...parts.keys(), parts.length]
       .reverse()
       .map(count => (count === 0 ? name : `${name}/${parts.slice(0, count).join('/')}`)),

@@ -7,6 +7,8 @@ export interface HttpLimits {
   readonly allowInsecure: boolean
   /** Until the headers of an answer, and between two pieces of its body. Default 60 s. */
   readonly timeoutMs?: number
+  /** Waiting for a body this long in all, less than 10 KiB/s on average end it. Default 60 s. */
+  readonly slowMs?: number
   /** How often a request is sent at most. Default 4. */
   readonly attempts?: number
   /** Pause before the second attempt; doubles each time. Default 500 ms. */
@@ -123,7 +125,7 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
       },
       ...(body === undefined ? {} : { body: body.open() as unknown as ReadableStream, duplex: 'half' as const }),
     })
-    return answerOf(response, request.url, controller, timeoutMs)
+    return answerOf(response, request.url, controller, { timeoutMs, slowMs: limits.slowMs ?? 60_000 })
   } catch (cause) {
     throw unreachable(request.url, cause, controller.signal.aborted)
   } finally {
@@ -131,7 +133,19 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
   }
 }
 
-function answerOf(response: Response, url: URL, controller: AbortController, timeoutMs: number): HttpAnswer {
+const leastBytesPerMs = (10 * 1024) / 1000
+
+interface BodyLimits {
+  readonly timeoutMs: number
+  readonly slowMs: number
+}
+
+function answerOf(
+  response: Response,
+  url: URL,
+  controller: AbortController,
+  { timeoutMs, slowMs }: BodyLimits,
+): HttpAnswer {
   return {
     status: response.status,
     headers: response.headers,
@@ -140,8 +154,12 @@ function answerOf(response: Response, url: URL, controller: AbortController, tim
       const reader = response.body?.getReader()
       if (reader === undefined) return
       let ended = false
+      // only the time that the registry takes, not that of our reader
+      let waited = 0
+      let received = 0
       try {
         for (;;) {
+          const asked = performance.now()
           const timer = setTimeout(() => controller.abort(), timeoutMs)
           const { done, value } = await reader
             .read()
@@ -153,6 +171,9 @@ function answerOf(response: Response, url: URL, controller: AbortController, tim
             ended = true
             return
           }
+          waited += performance.now() - asked
+          received += value.length
+          if (waited > slowMs && received < waited * leastBytesPerMs) throw tooSlow(url, received, waited)
           yield value
         }
       } finally {
@@ -164,6 +185,14 @@ function answerOf(response: Response, url: URL, controller: AbortController, tim
       await response.body?.cancel().catch(() => undefined)
     },
   }
+}
+
+function tooSlow(url: URL, received: number, waited: number): ToolError {
+  return new ToolError('REGISTRY_UNREACHABLE', 'the registry sends too slowly', {
+    found: `${received} bytes in ${Math.round(waited / 1000)} s`,
+    wanted: 'at least 10 KiB/s on average',
+    where: { source: url.origin },
+  })
 }
 
 function unreachable(url: URL, cause: unknown, timedOut: boolean): unknown {

@@ -21,6 +21,7 @@ export type RepositoryRequest = Omit<HttpRequest, 'url' | 'authorization'> &
 export class RepositoryRequests {
   readonly registry: string
   readonly limits: HttpLimits
+  readonly #credentials: RegistryCredentials
   readonly #authorized: AuthorizedRequests
   #base: Promise<URL> | undefined
   #plain = false
@@ -28,6 +29,7 @@ export class RepositoryRequests {
   constructor(registry: string, credentials: RegistryCredentials, limits: HttpLimits) {
     this.registry = registry
     this.limits = limits
+    this.#credentials = credentials
     this.#authorized = new AuthorizedRequests(registry, credentials, limits)
   }
 
@@ -45,7 +47,7 @@ export class RepositoryRequests {
     return this.#plain
   }
 
-  /** https, or http where that is allowed and nothing else answers. */
+  /** https, or http where that is allowed and the host has no TLS: it says so, or refuses connections and no credentials are for it. */
   base(): Promise<URL> {
     this.#base ??= this.#findBase()
     return this.#base
@@ -60,9 +62,10 @@ export class RepositoryRequests {
     try {
       return await this.#probed(secure)
     } catch (error) {
-      const noTls =
-        error instanceof ToolError &&
-        (error.code === 'INSECURE_NOT_ALLOWED' || networkCode(error.cause) === 'ECONNREFUSED')
+      if (!(error instanceof ToolError)) throw error
+      // whoever can refuse connections to the https port must not get the password by http
+      const refused = networkCode(error.cause) === 'ECONNREFUSED' && !this.#credentials.knows(this.registry)
+      const noTls = error.code === 'INSECURE_NOT_ALLOWED' || refused
       if (!noTls) throw error
       return await this.#probed(plain)
     }

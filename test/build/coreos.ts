@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { makeGrub, makeInitramfs, makeKernel, makeShim } from './boot-files.ts'
 import { directory, file, type LayerEntry, whiteout } from './layer.ts'
-import { makeHeaderBlob, makeRpmDatabase } from './rpm-database.ts'
+import { makeHeaderBlob, makeRpmDatabase, type PackageToInstall } from './rpm-database.ts'
 
 export const vendorDirectory = 'usr/lib/bootupd/updates/EFI/test'
 export const databasePath = 'usr/share/rpm/rpmdb.sqlite'
@@ -19,9 +19,15 @@ export function kernelPackages(release: string) {
   return ['kernel', 'kernel-core', 'kernel-modules'].map(name => ({ name, evr: evrOf(release), arch: 'x86_64' }))
 }
 
-export function rpmDatabase(release: string): LayerEntry {
+export const nodePackages: readonly PackageToInstall[] = [
+  { name: 'openshift-kubelet', evr: { epoch: 0, version: '4.20.0', release: '1.el9' }, arch: 'x86_64' },
+  { name: 'cri-o', evr: { epoch: 0, version: '1.33.5', release: '1.el9' }, arch: 'x86_64' },
+]
+
+export function rpmDatabase(release: string, others = nodePackages): LayerEntry {
   const packages = [
     { name: 'systemd', evr: { epoch: 0, version: '257', release: '1' }, arch: 'x86_64' },
+    ...others,
     ...kernelPackages(release),
   ]
   return file(databasePath, makeRpmDatabase(packages.map(makeHeaderBlob), { wal: true }).database)

@@ -1,5 +1,6 @@
 // D9: each way in which a build can be wrong is found before a push, and all of them together.
 
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,9 +15,11 @@ import {
   kernelFiles,
   kernelPackages,
   layeredEntries,
+  nodePackages,
   rpmDatabase,
   vendorDirectory,
 } from '../build/coreos.ts'
+import { makeCpio } from '../build/cpio.ts'
 import { file, type LayerEntry, makeLayer, opaque, whiteout } from '../build/layer.ts'
 import { makeImage, writeLayout } from '../build/oci-layout.ts'
 
@@ -47,6 +50,9 @@ async function findings(
     built: await contentsOf('built', options.below ?? base, ...layers),
     release: options.release ?? to,
     packages: kernelPackages(options.release ?? to),
+    vmlinuzSha256: createHash('sha256')
+      .update(makeKernel({ seed: 'seed', release: to }))
+      .digest('hex'),
   }
   const error = await checkImage(image).then(
     () => undefined,
@@ -73,13 +79,17 @@ describe('checkImage', () => {
     ['no kernel', ['KERNEL_MISSING'], [opaque('usr/lib/modules'), rpmDatabase(to)]],
     [
       'an unsigned kernel',
-      ['KERNEL_UNSIGNED'],
+      ['KERNEL_RELEASE_MISMATCH', 'KERNEL_UNSIGNED'],
       changed(`${newKernel}/vmlinuz`, makeKernel({ seed: 's', release: to, signer: null })),
     ],
-    ['a kernel that is no PE file', ['PE_INVALID'], changed(`${newKernel}/vmlinuz`, 'rubbish')],
+    [
+      'a kernel that is no PE file',
+      ['KERNEL_RELEASE_MISMATCH', 'PE_INVALID'],
+      changed(`${newKernel}/vmlinuz`, 'rubbish'),
+    ],
     [
       'a cut kernel',
-      ['PE_INVALID'],
+      ['KERNEL_RELEASE_MISMATCH', 'PE_INVALID'],
       changed(`${newKernel}/vmlinuz`, makeKernel({ seed: 's', release: to }).subarray(0, 3000)),
     ],
     ['no initramfs', ['INITRAMFS_MISSING'], changed(`${newKernel}/initramfs.img`)],
@@ -102,7 +112,7 @@ describe('checkImage', () => {
       ['BOOT_LOADER_CHANGED'],
       [...good, file(`${vendorDirectory}/grubx64.efi`, makeGrub({ seed: 'x' }))],
     ],
-    ['no GRUB', ['BOOT_LOADER_MISSING'], [...good, whiteout(`${vendorDirectory}/grubx64.efi`)]],
+    ['no GRUB', ['BOOT_LOADER_MISSING', 'BOOT_LOADER_CHANGED'], [...good, whiteout(`${vendorDirectory}/grubx64.efi`)]],
     ['files below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, file('boot/vmlinuz-6.1', 'MZ')]],
     ['no kubelet', ['NODE_SOFTWARE_MISSING'], [...good, whiteout('usr/bin/kubelet')]],
     ['no HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`)],
@@ -111,6 +121,20 @@ describe('checkImage', () => {
   ]
   it.each(cases)('%s: %j', async (_name, wanted, layer) => {
     expect(await codes([layer])).toEqual(wanted)
+  })
+
+  const updates = 'usr/lib/bootupd/updates/EFI'
+  it.each([
+    ['is changed', `${updates}/BOOT/BOOTX64.EFI`, file(`${updates}/BOOT/BOOTX64.EFI`, makeShim({ seed: 'x' }))],
+    ['is changed', `${updates}/BOOT/fbx64.efi`, file(`${updates}/BOOT/fbx64.efi`, 'MZ other')],
+    ['is changed', `${vendorDirectory}/mmx64.efi`, file(`${vendorDirectory}/mmx64.efi`, 'MZ other')],
+    ['is gone', `${vendorDirectory}/mmx64.efi`, whiteout(`${vendorDirectory}/mmx64.efi`)],
+    ['is new', `${updates}/other/SHIMX64.EFI`, file(`${updates}/other/SHIMX64.EFI`, 'MZ other')],
+    ['is new', `${updates}/tool.efi`, file(`${updates}/tool.efi`, 'MZ other')],
+    ['is new', 'usr/lib/ostree-boot/efi/EFI/a.efi', file('usr/lib/ostree-boot/efi/EFI/a.efi', 'MZ other')],
+  ])('an EFI program that %s: %s', async (what, path, entry) => {
+    const found = (await findings([[...good, entry]])).filter(one => one.code === 'BOOT_LOADER_CHANGED')
+    expect(found.map(one => one.found)).toEqual([`${path} ${what}`])
   })
 
   it('the HMAC of the old kernel', async () => {
@@ -124,6 +148,54 @@ describe('checkImage', () => {
     expect(found[0]?.found).toBe(to)
     expect(found[2]?.found).toContain('kernel-core-6.1.0-57.x86_64 is not installed')
     expect(found[2]?.found).toContain('kernel-core-6.1.0-56.x86_64 is still installed')
+  })
+
+  const [init, module] = [{ path: 'init' }, { path: `usr/lib/modules/${to}/kernel/fs/xfs.ko.xz` }]
+  const archive = (...files: readonly { readonly path: string }[]) =>
+    makeCpio(files.map(({ path }) => ({ path, mode: 0o100644, mtime: 0, content: new Uint8Array(8) })))
+  it.each([
+    ['one empty file', 'no init program', archive({ path: `usr/lib/modules/${to}/.keep` })],
+    ['no init program', 'no init program', archive(module)],
+    ['no modules', `no modules of ${to}`, archive(init)],
+    ['lists of modules but none', `no modules of ${to}`, archive(init, { path: `lib/modules/${to}/modules.dep` })],
+    ['a module in another place', `no modules of ${to}`, archive(init, { path: 'xfs.ko' })],
+    ['modules of two kernels', `modules of ${from}`, archive(init, module, { path: `lib/modules/${from}/a.ko` })],
+    ['a directory of another kernel', `modules of ${from}`, archive(init, module, { path: `usr/lib/modules/${from}` })],
+  ])('an initramfs with %s', async (_name, text, bytes) => {
+    const found = await findings([changed(`${newKernel}/initramfs.img`, bytes)])
+    expect(found.map(one => one.code)).toEqual(['INITRAMFS_INVALID'])
+    expect(found[0]?.found).toContain(text)
+  })
+
+  it.each(['ko', 'ko.xz', 'ko.gz', 'ko.zst'])('an initramfs with modules that end in .%s is good', async ending => {
+    for (const path of ['init', 'sbin/init', 'usr/lib/systemd/systemd']) {
+      const bytes = archive({ path }, { path: `lib/modules/${to}/kernel/a.${ending}` })
+      expect(await codes([changed(`${newKernel}/initramfs.img`, bytes)])).toEqual([])
+    }
+  })
+
+  it('the old kernel below the name of the new one', async () => {
+    const old = makeKernel({ seed: 'seed', release: from })
+    const found = await findings([changed(`${newKernel}/vmlinuz`, old)])
+    expect(found.map(one => one.code)).toEqual(['KERNEL_RELEASE_MISMATCH'])
+    expect(found[0]?.found).toBe(`sha256 ${createHash('sha256').update(old).digest('hex')}`)
+    expect(found[0]?.where.path).toBe(`${newKernel}/vmlinuz`)
+  })
+
+  const [kubelet, crio] = nodePackages.map(one => ({ ...one, evr: { ...one.evr, release: '2.el9' } }))
+  it.each([
+    ['a newer kubelet', [...nodePackages.slice(1), ...(kubelet ? [kubelet] : [])], /^openshift-kubelet-4.20.0-2.el9/],
+    ['a second cri-o', [...nodePackages, ...(crio ? [crio] : [])], /^cri-o-1.33.5-1.el9.x86_64 cri-o-1.33.5-2.el9/],
+    ['none of them', [], /^nothing instead of openshift-kubelet-\S+, nothing instead of cri-o/],
+  ] as const)('packages of the node: %s', async (_name, packages, text) => {
+    const found = await findings([[...good.slice(0, -1), rpmDatabase(to, packages)]])
+    expect(found.map(one => one.code)).toEqual(['NODE_SOFTWARE_CHANGED'])
+    expect(found[0]?.found).toMatch(text)
+  })
+
+  it('packages of the node that the base does not have may come', async () => {
+    const base = [...baseEntries(from).slice(0, -1), rpmDatabase(from, [])]
+    expect(await codes([good], { base })).toEqual([])
   })
 
   it('another base below', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +16,11 @@ const directory = mkdtempSync(join(tmpdir(), 'attested-os-update-test-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const names = ['kernel', 'kernel-core', 'kernel-modules']
-const rpm = (name: string, release: string) => makeRpm({ name, version: '6.1.0', release })
+const vmlinuzOf = (release: string) => [
+  { path: `/lib/modules/6.1.0-${release}.x86_64/vmlinuz`, content: `MZ ${release}` },
+]
+const rpm = (name: string, release: string, files = name === 'kernel-core' ? vmlinuzOf(release) : []) =>
+  makeRpm({ name, version: '6.1.0', release, files })
 const set = (release: string) => names.map(name => rpm(name, release))
 const base = baseKernelOf(
   names.map(name => ({ name, evr: parseEvr('6.1.0-55'), arch: 'x86_64' })),
@@ -35,17 +40,26 @@ async function fetchKernel(packages: readonly (RepositoryRpm | Uint8Array)[]) {
     extraPackages: ['usbguard'],
     allowDowngrade: false,
   })
-  return { kernel, downloaded: await downloadKernel(kernel, directory, options) }
+  return { kernel, ...(await downloadKernel(kernel, directory, options)) }
 }
 
 describe('from repository to files', () => {
   it('downloads the kernel set and the extra packages', async () => {
-    const packages = [...set('55'), ...set('56'), rpm('usbguard', '1'), rpm('bash', '9')]
-    const { kernel, downloaded } = await fetchKernel(packages)
+    const offered = [...set('55'), ...set('56'), rpm('usbguard', '1'), rpm('bash', '9')]
+    const { kernel, packages: downloaded, vmlinuzSha256 } = await fetchKernel(offered)
     expect(kernel.release).toBe('6.1.0-56.x86_64')
+    expect(vmlinuzSha256).toBe(createHash('sha256').update('MZ 56').digest('hex'))
     const files = [...names, 'usbguard'].map(name => `${name}-6.1.0-${name === 'usbguard' ? 1 : 56}.x86_64.rpm`)
     expect(downloaded.map(({ path }) => path)).toEqual(files.map(file => join(directory, file)))
     expect(readdirSync(directory).sort()).toEqual(files.sort())
+  })
+
+  it('refuses a kernel-core without the kernel of its release', async () => {
+    const others = [rpm('kernel', '56'), rpm('kernel-modules', '56'), rpm('usbguard', '1')]
+    for (const files of [[], vmlinuzOf('55')])
+      await expect(fetchKernel([rpm('kernel-core', '56', files), ...others])).rejects.toThrow(
+        expect.objectContaining({ code: 'RPM_INVALID', found: expect.stringContaining('6.1.0-56.x86_64/vmlinuz') }),
+      )
   })
 
   it('refuses an RPM that is another package than its metadata says', async () => {

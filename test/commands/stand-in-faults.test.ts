@@ -1,5 +1,6 @@
 // Every fault that the stand-in rpm-ostree can have, against the checks before the push (D9): exit status 0 is no proof.
 
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { inspectImage, readImage } from '../../src/commands/read-image.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import { type ErrorCode, ToolError, ToolErrors } from '../../src/errors.ts'
 import { assembleLayeredImage, makeBaseImage } from '../build/base-image.ts'
+import { makeKernel } from '../build/boot-files.ts'
 import { kernelRelease, makeKernelRpms } from '../build/kernel-rpms.ts'
 import { type MadeImage, writeLayout } from '../build/oci-layout.ts'
 import { type StandInFault, standInFaults } from '../build/stand-in/faults.ts'
@@ -56,6 +58,9 @@ async function findings(fault?: StandInFault): Promise<readonly ErrorCode[]> {
       base,
       release: kernelRelease(kernel),
       packages: packages.map(({ name }) => ({ name, evr: { epoch: 0, version, release }, arch: 'x86_64' })),
+      vmlinuzSha256: createHash('sha256')
+        .update(makeKernel({ seed: kernel.seed, release: kernelRelease(kernel) }))
+        .digest('hex'),
     })
     return []
   } catch (error) {

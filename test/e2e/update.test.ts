@@ -115,7 +115,7 @@ describe('one pull request, from the first kernel to the merge', () => {
       'allow-insecure',
       'PCR 7',
       'org.coreos.pcrs',
-      'attested-os-update predict --image docker://',
+      'node dist/cli.js predict --image docker://',
       'vmlinuz',
       ...older.map(({ name }) => name),
     ])

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -6,8 +6,9 @@ import { cleanEnvironment, runCommand, withoutProxies } from '../../src/edge/bui
 import { confinements } from '../../src/edge/builder/confinement.ts'
 import { builderFailure } from '../../src/edge/builder/failure.ts'
 import { makeRunDirectory, privateStorage } from '../../src/edge/builder/storage.ts'
-import { findBuilders } from '../../src/edge/builder.ts'
+import { buildImage, findBuilders } from '../../src/edge/builder.ts'
 import { ToolError } from '../../src/errors.ts'
+import { expectToolError } from '../build/expect-error.ts'
 
 let directory: string
 
@@ -101,6 +102,36 @@ describe('the builders that are installed', () => {
       code: 'BUILDER_NOT_FOUND',
       wanted: choice === 'auto' ? 'podman or buildah' : 'podman',
     })
+  })
+})
+
+describe('pulling the base', () => {
+  it.each([
+    [true, ['--tls-verify=false']],
+    [false, []],
+  ] as const)('is tried once; without TLS only where the registry has none: %s', async (insecureRegistry, words) => {
+    const log = join(directory, 'log')
+    program('podman', `echo "$*" >> ${log}\ncase "$*" in *" pull "*) exit 125;; esac`)
+    vi.stubEnv('PATH', directory)
+    const reference = { registry: 'quay.example', repository: 'os', digest: `sha256:${'a'.repeat(64)}` } as const
+    const request = {
+      builders: [{ name: 'podman' as const, version: '5' }],
+      base: reference,
+      contextDirectory: directory,
+      containerfile: '',
+      layoutDirectory: join(directory, 'layout'),
+      workDirectory: directory,
+      insecureRegistry,
+      sourceDateEpoch: undefined,
+      environment: { PATH: directory },
+      write: () => undefined,
+    }
+    await expectToolError('IMAGE_NOT_FOUND', buildImage(request))
+    const pulls = readFileSync(log, 'utf8')
+      .split('\n')
+      .filter(line => line.includes(' pull '))
+      .map(line => line.split(' pull ')[1])
+    expect(pulls).toEqual([[...words, `quay.example/os@${reference.digest}`].join(' ')])
   })
 })
 

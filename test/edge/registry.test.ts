@@ -1,5 +1,6 @@
 // The registry client against the registry of the tests: pulling, and everything that can go wrong with it.
 
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openRegistry, type RegistryClient } from '../../src/edge/registry.ts'
@@ -159,6 +160,41 @@ describe('a weak network', () => {
     expect(error.found).toBe('no answer in time')
   })
 
+  it('does not wait for a body that drips, however often a byte comes', async () => {
+    let asked = 0
+    const dripping = createHttpServer((request, response) => {
+      if (request.url === '/v2/') return void response.end('{}')
+      asked += 1
+      const timer = setInterval(() => response.write(' '), 20)
+      response.on('close', () => clearInterval(timer))
+    })
+    await new Promise<void>(resolve => dripping.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = dripping.address() as { port: number }
+      const impatient = openRegistry({ ...quick, slowMs: 200, attempts: 2 })
+      const error = await expectToolError(
+        'REGISTRY_UNREACHABLE',
+        impatient.resolveDigest(parseImageReference(`127.0.0.1:${port}/a/b`)),
+      )
+      expect(error.found).toMatch(/^\d+ bytes in 0 s$/)
+      expect(asked).toBe(1)
+    } finally {
+      dripping.closeAllConnections()
+      await new Promise(resolve => dripping.close(resolve))
+    }
+  })
+
+  it('reads a body whose reader is slow', async () => {
+    const registry = await registryWith()
+    const opened = await openRegistry({ ...quick, slowMs: 1 }).openImage(reference(registry), 'amd64')
+    let size = 0
+    for await (const chunk of opened.openLayer(firstLayer())) {
+      await new Promise(resolve => setTimeout(resolve, 20))
+      size += chunk.length
+    }
+    expect(size).toBe(image.layers[0]?.bytes.length)
+  })
+
   it('says that nobody listens', async () => {
     const listener = createServer()
     await new Promise<void>(resolve => listener.listen(0, '127.0.0.1', resolve))
@@ -176,6 +212,32 @@ describe('plain http', () => {
     const strict = openRegistry({ ...quick, allowInsecure: false })
     await expectToolError('INSECURE_NOT_ALLOWED', strict.resolveDigest(reference(registry)))
     expect(registry.requests).toEqual([])
+  })
+
+  it('is not what a registry with credentials is asked by when it refuses https', async () => {
+    const registry = await startRegistry()
+    const { port } = registry
+    await registry.close()
+    // leads to this machine, but is not a loopback name
+    const host = `0.0.0.0:${port}`
+    const gone = parseImageReference(`${host}/team/image:v1`)
+    const asked = async (entry: string) => {
+      const credentials = await credentialsFor(entry)
+      const open = openRegistry({ ...quick, credentials, attempts: 1 })
+      return (await expectToolError('REGISTRY_UNREACHABLE', open.resolveDigest(gone))).where.source
+    }
+    expect(await asked('elsewhere.example')).toBe(`http://${host}`)
+    expect(await asked(`${host}0`)).toBe(`http://${host}`)
+    expect(await asked(host)).toBe(`https://${host}`)
+    expect(await asked(`${host}/team`)).toBe(`https://${host}`)
+  })
+
+  it('is what a registry is asked by that answers without TLS, and is told', async () => {
+    const registry = await registryWith({ auth: { kind: 'basic', username: 'tester', password: 'secret' } })
+    const host = `0.0.0.0:${registry.port}`
+    const opened = openRegistry({ ...quick, credentials: await credentialsFor(host) })
+    expect(await opened.resolveDigest(parseImageReference(`${host}/team/image:v1`))).toBe(image.digest)
+    expect(opened.insecureHosts()).toEqual([host])
   })
 })
 

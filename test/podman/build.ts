@@ -83,7 +83,7 @@ export class BuildBench {
       containerfile,
       layoutDirectory: layout,
       workDirectory,
-      allowInsecure: true,
+      insecureRegistry: true,
       sourceDateEpoch: 1_767_225_600,
       environment: process.env,
       write: chunk => {

@@ -194,7 +194,7 @@ describe.skipIf(absent.length > 0)('the choice of a builder', () => {
       containerfile: `FROM ${reference.registry}/coreos@${reference.digest}\nRUN echo chosen > /usr/lib/chosen\n`,
       layoutDirectory: join(work, 'layout'),
       workDirectory: work,
-      allowInsecure: true,
+      insecureRegistry: true,
       sourceDateEpoch: undefined,
       environment: process.env,
       write: () => undefined,

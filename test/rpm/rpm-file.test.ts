@@ -1,11 +1,12 @@
 // Our RPM writer against rpm, and our reader against rpm on files of rpmbuild and of our writer.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { readRpmDatabase } from '../../src/edge/rpm-database.ts'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
+import { fileSha256 } from '../../src/formats/rpm/file-list.ts'
 import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
 import { checkRpmDigests, parseRpm } from '../../src/formats/rpm/rpm-file.ts'
 import { makeRpm, type RpmInput } from '../build/rpm.ts'
@@ -113,6 +114,21 @@ ${modules}/vmlinuz 100755 2  root
     }
   })
 
+  it('rpm and fileSha256 read the same digests', () => {
+    let compared = 0
+    for (const path of paths) {
+      const file = parseRpm(new Uint8Array(readFileSync(path)), path)
+      const lines = run('rpm', '-qp', '--nosignature', '--qf', '[%{FILEDIGESTS} %{FILENAMES}\\n]', path).split('\n')
+      for (const line of lines) {
+        const [, digest, name = ''] = /^([0-9a-f]{64}) \/(.+)$/.exec(line) ?? []
+        if (digest === undefined) continue
+        expect(fileSha256(file, name)).toBe(digest)
+        compared += 1
+      }
+    }
+    expect(compared).toBeGreaterThan(5)
+  })
+
   it('rpm and readCpio read the same files', () => {
     for (const path of paths) {
       const file = parseRpm(new Uint8Array(readFileSync(path)), path)
@@ -133,7 +149,7 @@ ${modules}/vmlinuz 100755 2  root
     }
   })
 
-  it('rpm installs the files we write, and the headers of its database read the same', () => {
+  it('rpm installs the files we write, and the headers of its database read the same', async () => {
     const database = join(directory, 'database')
     const rpm = ['--dbpath', database, '--define', '_db_backend sqlite']
     run('rpm', ...rpm, '--initdb')
@@ -148,11 +164,10 @@ ${modules}/vmlinuz 100755 2  root
       '--ignorearch',
       ...paths.slice(0, made.length),
     )
-    const rows = new DatabaseSync(join(database, 'rpmdb.sqlite'), { readOnly: true })
-      .prepare('SELECT blob FROM Packages')
-      .all()
-    const ours = rows.map(({ blob }) => {
-      if (!(blob instanceof Uint8Array)) throw new Error('no blob')
+    const path = join(database, 'rpmdb.sqlite')
+    const log = existsSync(`${path}-wal`) ? new Uint8Array(readFileSync(`${path}-wal`)) : undefined
+    const bytes = { database: new Uint8Array(readFileSync(path)), writeAheadLog: log }
+    const ours = (await readRpmDatabase(bytes, 'rpmdb.sqlite')).map(blob => {
       const { name, evr, arch, sourceRpm } = parseRpmHeader(blob, 'rpmdb.sqlite')
       return [name, evr.epoch, evr.version, evr.release, orNone(arch), orNone(sourceRpm)].join(' ')
     })
