@@ -31,7 +31,7 @@ export function mergeSection(settings: Settings, change: RepositoryChange, run: 
       : [
           `The same happens to ${pools(change.followers)}: custom pools take the image of \`worker\` as long as they have none of their own.`,
         ]),
-    'Each node that reboots must attest with the new values. Values must be live before the first node reboots: values before image. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
+    '**Values must be live before the first node reboots**: each node that reboots must attest with the new values. There is no gate Job in this version: nothing waits until the values are live. Apply `reference-values/` first, see that they are in effect, then apply the MachineConfig; a paused pool gives you that time.',
     ...(change.valuesExpire === undefined
       ? []
       : [

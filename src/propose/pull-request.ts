@@ -131,7 +131,7 @@ function values(summary: Summary, record: ImageRecord): string {
     summary.unknownPools.length === 0
       ? []
       : [
-          `What the nodes of ${pools(summary.unknownPools)} run now is not known here: no MachineConfig says it. For them the comparison is with the base image.`,
+          `What the nodes of ${pools(summary.unknownPools)} run now is not known here: no MachineConfig names an image that has a record. For them the comparison is with the base image.`,
         ]
   const compared = summary.comparisons.slice(0, 20).map((comparison, index) => {
     const old = summary.previous[index]

@@ -11,6 +11,7 @@ import {
 } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import { approvedImagePath, checkApprovedImage, renderApprovedImage } from './approved-image.ts'
+import { checkKustomizations } from './kustomize.ts'
 import { checkLayout } from './layout.ts'
 import { emptyLock, formatLock, type Lock, lockPath, readLock } from './lock.ts'
 import { changeMachineConfig, followers, type MachineConfigChange, namedImages } from './machine-config.ts'
@@ -110,6 +111,7 @@ export function proposeChange(
   const { parsed, skipped } = parseTree(settings.directory, files)
   const resources = parsed.flatMap(resourcesOf)
   checkLayout(settings.layout, resources)
+  checkKustomizations(settings, parsed)
   const following = settings.pools
     .flatMap(pool => followers(parsed, pool))
     .filter(pool => !settings.pools.includes(pool))

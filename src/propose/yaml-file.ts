@@ -139,11 +139,16 @@ export function isOfKind(resource: Resource, group: string, kind: string): boole
 }
 
 /** Line of a resource in its file, from 1. */
-export function lineOf(resource: Resource): number {
-  const node = resource.file.documents[resource.document]?.node.getIn(resource.steps, true)
-  const contents = resource.steps.length === 0 ? resource.file.documents[resource.document]?.node.contents : node
-  const range = isRanged(contents) ? contents.range : undefined
-  return resource.file.text.slice(0, range?.[0] ?? 0).split('\n').length
+export function lineOf({ file, document, steps }: Resource): number {
+  return lineAt(file, document, steps)
+}
+
+/** Line of the value below these steps of a document, from 1. */
+export function lineAt(file: YamlFile, document: number, steps: readonly YamlStep[]): number {
+  const top = file.documents[document]?.node
+  const found = steps.length === 0 ? top?.contents : top?.getIn(steps, true)
+  const range = isRanged(found) ? found.range : undefined
+  return file.text.slice(0, range?.[0] ?? 0).split('\n').length
 }
 
 function isRanged(value: unknown): value is { range: readonly [number, number, number] } {

@@ -153,7 +153,7 @@ describe('pullRequestText', () => {
   it('a pool without an image of its own until now: compared with the base, and nothing promised', () => {
     const change = proposeChange(makeSettings(), new Map(), first, [makeBaseRecord()])
     const { body } = pullRequestText(makeSettings(), change, first, run)
-    expect(body).toContain('What the nodes of pool `worker` run now is not known here: no MachineConfig says it.')
+    expect(body).toContain('What the nodes of pool `worker` run now is not known here: no MachineConfig names')
     expect(body).not.toContain('byte for byte')
     expect(body).toContain('**a node with such a mix may not attest.**')
   })
