@@ -17,7 +17,7 @@ import { expandImageTag } from '../propose/image-tag.ts'
 import { branchName } from '../propose/names.ts'
 import { type Decision, decideOutcome, type Situation } from '../propose/outcome.ts'
 import { type PullRequestText, pullRequestText } from '../propose/pull-request.ts'
-import { proposeChange, type RepositoryChange } from '../propose/repository-change.ts'
+import { checkTree, proposeChange, type RepositoryChange } from '../propose/repository-change.ts'
 import { heldBack, isOlder, standingOf } from '../propose/standing.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Base, chooseKernelFor, readBase } from './base-kernel.ts'
@@ -61,6 +61,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
       return { gitops: tree, situation: await readSituation(tree, settings.directory) }
     }),
   )
+  await inStep('GitOps repository', async () => checkTree(settings, gitops.files))
   const registry = await registryOf(env, settings.allowInsecure)
   const base = await log.group('Read the base image', () => readBase(settings, registry))
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)

@@ -2,6 +2,7 @@
 
 import { ToolError } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
+import { below } from './names.ts'
 import { isKustomization } from './tree-files.ts'
 import { isRecord, lineAt, textAt, valueAt, type YamlFile, type YamlStep } from './yaml-file.ts'
 
@@ -20,7 +21,8 @@ export function checkKustomizations(
   files: readonly YamlFile[],
 ): void {
   const texts = new Map(files.map(({ path, text }) => [path, text]))
-  for (const file of files.filter(({ path }) => isKustomization(path)))
+  const places = placesOf(settings.directory, files)
+  for (const file of files.filter(one => isKustomization(one.path) && reaches(one, places)))
     for (const [document, { value }] of file.documents.entries()) {
       if (!isRecord(value)) continue
       const [fault] = [
@@ -34,6 +36,26 @@ export function checkKustomizations(
 }
 
 type Value = Readonly<Record<string, unknown>>
+
+/** Directories of what we write, and of MachineConfigs that set the image already. */
+function placesOf(directory: string, files: readonly YamlFile[]): string[] {
+  const present = files.filter(({ text }) => /osImageURL/.test(text)).map(({ path }) => directoryOf(path))
+  return [below(directory, 'machine-config'), below(directory, 'reference-values'), ...present]
+}
+
+/** A kustomization above such a place, in it, or that lists it; those of other applications are nobody's business here. */
+function reaches(file: YamlFile, places: readonly string[]): boolean {
+  const own = directoryOf(file.path)
+  const listed = file.documents.flatMap(({ value }) =>
+    isRecord(value)
+      ? ['resources', 'bases', 'components'].flatMap(key =>
+          items(value, key).flatMap(([, entry]) => (typeof entry === 'string' ? (resolve(own, entry) ?? []) : [])),
+        )
+      : [],
+  )
+  const isAbove = (upper: string, lower: string) => upper === '' || upper === lower || lower.startsWith(`${upper}/`)
+  return places.some(place => isAbove(own, place) || listed.some(one => isAbove(one, place) || isAbove(place, one)))
+}
 
 function names(value: Value, namespace: string): Fault[] {
   const other = textAt(value, 'namespace')

@@ -27,7 +27,7 @@ import {
   referenceValues,
   renderConfigMap,
 } from './trustee-config-map.ts'
-import { parseYamlFile, resourcesOf, type YamlFile } from './yaml-file.ts'
+import { parseYamlFile, type Resource, resourcesOf, type YamlFile } from './yaml-file.ts'
 
 /** A file to write, or to remove when `content` is null. Paths from the top of the repository. */
 export interface FileChange {
@@ -108,14 +108,7 @@ export function proposeChange(
   others: readonly ImageRecord[],
   resolved: ResolvedNames = new Map(),
 ): RepositoryChange {
-  const { parsed, skipped } = parseTree(settings.directory, files)
-  const resources = parsed.flatMap(resourcesOf)
-  checkLayout(settings.layout, resources)
-  checkKustomizations(settings, parsed)
-  const following = settings.pools
-    .flatMap(pool => followers(parsed, pool))
-    .filter(pool => !settings.pools.includes(pool))
-  checkPools(parsed, [...settings.pools, ...following])
+  const { parsed, skipped, resources, following } = checkTree(settings, files)
   const image = parsePinnedReference(record.image)
   const writes = new Map<string, string>()
 
@@ -151,6 +144,33 @@ export function proposeChange(
     kustomizations: [...files.keys()].filter(isKustomization).sort(),
     skipped,
   }
+}
+
+/** An image that no registry has: to ask for the refusals of a change before there is an image. */
+const anyImage = `registry.invalid/image@sha256:${'0'.repeat(64)}`
+
+/**
+ * What would refuse any change of this tree, before anything is built. Throws as the layout, kustomization, pool and MachineConfig checks.
+ */
+export function checkTree(settings: Settings, files: Files): CheckedTree {
+  const { parsed, skipped } = parseTree(settings.directory, files)
+  const resources = parsed.flatMap(resourcesOf)
+  checkLayout(settings.layout, resources)
+  checkKustomizations(settings, parsed)
+  const following = settings.pools
+    .flatMap(pool => followers(parsed, pool))
+    .filter(pool => !settings.pools.includes(pool))
+  checkPools(parsed, [...settings.pools, ...following])
+  changeMachineConfigs(settings, parsed, anyImage, new Map())
+  return { parsed, skipped, resources, following }
+}
+
+interface CheckedTree {
+  readonly parsed: readonly YamlFile[]
+  readonly skipped: readonly string[]
+  readonly resources: readonly Resource[]
+  /** Pools that get the image along with those asked for. */
+  readonly following: readonly string[]
 }
 
 function addRecords(
