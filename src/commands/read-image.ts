@@ -2,16 +2,17 @@
 
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
-import { throwAll } from '../errors.ts'
+import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
 import { findEfiFiles } from '../image/efi-files.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
-import { ImageTree, MoreWanted } from '../image/image-tree.ts'
+import { ImageTree, type MoreWanted } from '../image/image-tree.ts'
 import { type InstalledPackage, installedPackages } from '../image/installed-packages.ts'
 import { KnownPlaces } from '../image/layer-path.ts'
 import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
+import { MemoryBudget } from '../image/memory-budget.ts'
 import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
 
 export interface ReadImageOptions {
@@ -34,48 +35,70 @@ export async function readImage(image: ImageSource, options: ReadImageOptions = 
 export async function inspectImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
   let places = new KnownPlaces(knownRoots)
   const contents = new Set<string>()
-  for (let round = 1; ; round += 1) {
-    const layers = await scanLayers(image, { places, contents }, options)
-    const tree = new ImageTree(layers, places, image.source, contents)
-    try {
-      return await describe(image, tree)
-    } catch (error) {
-      if (!(error instanceof MoreWanted) || round === mostRounds) throw error
-      if (error.place !== undefined) places = new KnownPlaces([...places.roots, error.place])
-      if (error.contents !== undefined) contents.add(error.contents)
-    }
+  for (let round = 1; round <= mostRounds; round += 1) {
+    const wanted: MoreWanted[] = []
+    const tree = new ImageTree([], places, image.source, contents, wanted)
+    await scanLayers(image, { places, contents }, tree, options)
+    const answer = await describe(image, tree).catch((fault: unknown) => {
+      // while something is wanted, answers and faults are of no worth
+      if (wanted.length === 0) throw fault
+    })
+    if (answer !== undefined && wanted.length === 0) return answer
+    places = new KnownPlaces([...places.roots, ...wanted.flatMap(({ place }) => place ?? [])])
+    for (const one of wanted) if (one.contents !== undefined) contents.add(one.contents)
   }
+  throw new ToolError('LAYER_INVALID', 'links of an image lead on and on through places that hold no boot files', {
+    wanted: `at most ${mostRounds - 1} such links, one after another`,
+    where: { source: image.source },
+  })
 }
 
-/** Each round follows one more link; more than this no real image needs. */
-const mostRounds = 40
+/** Each round reads all layers and follows one more link out of the known places; real images need one or two. */
+const mostRounds = 6
 
-async function scanLayers(image: ImageSource, wishes: ScanWishes, options: ReadImageOptions): Promise<ScannedLayer[]> {
+/** Puts the layers into the tree as soon as all below them are there; contents that they hide are then free again. */
+async function scanLayers(
+  image: ImageSource,
+  wishes: ScanWishes,
+  tree: ImageTree,
+  options: ReadImageOptions,
+): Promise<void> {
   const ceilings = { ...defaultCeilings, ...options.ceilings }
-  const scan = async (layer: Descriptor, index: number): Promise<ScannedLayer> => {
+  const budget = new MemoryBudget(ceilings.keptBytes)
+  const waiting = new Map<number, ScannedLayer>()
+  let next = 0
+  let held = 0
+  const scan = async (layer: Descriptor, index: number): Promise<void> => {
     const source = `${image.source}, layer ${layer.digest}`
     const bytes = image.openLayer(layer)
     const compressed = { bytes, size: layer.size, diffId: image.config.diffIds[index], source }
     const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
-    return await scanLayer(tar, layer.digest, source, wishes, ceilings)
+    waiting.set(index, await scanLayer(tar, layer.digest, source, wishes, ceilings, budget))
+    for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
+      tree.add(ready)
+      waiting.delete(next)
+      next += 1
+      const before = held + ready.contentBytes
+      held = tree.contentBytes()
+      budget.give(before - held)
+    }
   }
-  return await inOrder(image.manifest.layers, options.inFlight ?? 2, scan)
+  await inOrder(image.manifest.layers, options.inFlight ?? 2, scan)
 }
 
-/** Results in the order of the items; after the first fault nothing new is begun, and all that was begun has ended. */
-async function inOrder<T, R>(
+/** Begins items in their order; after the first fault nothing new is begun, and all that was begun has ended. */
+async function inOrder<T>(
   items: readonly T[],
   inFlight: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length)
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
   const faults: unknown[] = []
   const queue = items.entries()
   const worker = async () => {
     for (const [index, item] of queue) {
       if (faults.length > 0) return
       try {
-        results[index] = await work(item, index)
+        await work(item, index)
       } catch (fault) {
         faults.push(fault)
       }
@@ -83,7 +106,6 @@ async function inOrder<T, R>(
   }
   await Promise.all(Array.from({ length: Math.max(1, inFlight) }, worker))
   if (faults.length > 0) throw faults[0]
-  return results
 }
 
 async function describe(image: ImageSource, tree: ImageTree): Promise<ImageContents> {

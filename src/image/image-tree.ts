@@ -43,23 +43,48 @@ export class ImageTree {
   readonly #root: Branch
   /** Paths that one read of a layer did not find: a hard link to them leads nowhere. */
   readonly #absent: ReadonlySet<string>
+  readonly #lower = new LowerLinks()
+  readonly #gathered: MoreWanted[] | undefined
 
-  /** `layers` lowest first. `asked` are contents that the layers were read for already. */
+  /**
+   * `layers` lowest first. `asked` are contents that the layers were read for already. With `gathered`, what more is wanted is put there, and answers
+   * are as if nothing were there, instead of throwing MoreWanted.
+   */
   constructor(
     layers: readonly ScannedLayer[],
     places: KnownPlaces,
     source: string,
     asked: ReadonlySet<string> = new Set(),
+    gathered?: MoreWanted[],
   ) {
     this.#source = source
     this.#places = places
     this.#absent = asked
+    this.#gathered = gathered
     this.#root = { node: { kind: 'directory' }, layer: layers[0]?.digest ?? 'sha256:', children: new Map() }
-    const lower = new LowerLinks()
-    for (const layer of layers) {
-      lower.pass(layer.skeleton, places, source)
-      this.#apply(layer)
+    for (const layer of layers) this.add(layer)
+  }
+
+  /** Puts one more layer over those that are there. Throws LAYER_INVALID for entries below links of lower layers. */
+  add(layer: ScannedLayer): void {
+    this.#lower.pass(layer.skeleton, this.#places, this.#source)
+    this.#apply(layer)
+  }
+
+  /** Bytes of all contents that no layer above hides, each counted once. */
+  contentBytes(): number {
+    const seen = new Set<Uint8Array>()
+    const walk = (branch: Branch) => {
+      if (branch.node.kind === 'file' && branch.node.bytes !== undefined) seen.add(branch.node.bytes)
+      for (const child of branch.children.values()) walk(child)
     }
+    walk(this.#root)
+    return [...seen].reduce((sum, bytes) => sum + bytes.length, 0)
+  }
+
+  #want(more: MoreWanted): void {
+    if (this.#gathered === undefined) throw more
+    this.#gathered.push(more)
   }
 
   /** First what the layer hides below it, then what it has. */
@@ -112,10 +137,16 @@ export class ImageTree {
         continue
       }
       const next = here === '' ? name : `${here}/${name}`
-      if (!this.#places.knows(next)) throw new MoreWanted({ place: next })
+      if (!this.#places.knows(next)) {
+        this.#want(new MoreWanted({ place: next }))
+        return { path: [next, ...rest].join('/'), branch: undefined }
+      }
       const branch = this.#find(next)
       if (branch === undefined) return { path: [next, ...rest].join('/'), branch: undefined }
-      if (branch.node.kind === 'link') this.#unbound(branch.node.target, next)
+      if (branch.node.kind === 'link') {
+        this.#unbound(branch.node.target, next)
+        return { path: [next, ...rest].join('/'), branch: undefined }
+      }
       if (branch.node.kind !== 'symlink') {
         if (rest.length > 0 && branch.node.kind !== 'directory')
           return { path: [next, ...rest].join('/'), branch: undefined }
@@ -131,13 +162,14 @@ export class ImageTree {
     }
   }
 
-  #unbound(target: string, path: string): never {
-    if (!this.#absent.has(target)) throw new MoreWanted({ contents: target })
-    throw new ToolError('LAYER_INVALID', 'a hard link to a file that its layer does not have', {
-      found: target,
-      wanted: 'a file earlier in the same layer',
-      where: { source: this.#source, path },
-    })
+  #unbound(target: string, path: string): void {
+    if (!this.#absent.has(target)) this.#want(new MoreWanted({ contents: target }))
+    else
+      throw new ToolError('LAYER_INVALID', 'a hard link to a file that its layer does not have', {
+        found: target,
+        wanted: 'a file earlier in the same layer',
+        where: { source: this.#source, path },
+      })
   }
 
   /** What is at a path, links followed; undefined where nothing is. Throws LAYER_INVALID for links that go in circles or out of the image. */
@@ -156,7 +188,7 @@ export class ImageTree {
     const slash = path.lastIndexOf('/')
     const parent = this.#resolve(path.slice(0, Math.max(0, slash))).path
     const named = parent === '' ? path.slice(slash + 1) : `${parent}/${path.slice(slash + 1)}`
-    if (!this.#places.knows(named)) throw new MoreWanted({ place: named })
+    if (!this.#places.knows(named)) this.#want(new MoreWanted({ place: named }))
     return this.#find(named) !== undefined
   }
 
@@ -164,7 +196,7 @@ export class ImageTree {
   list(path: string): string[] {
     const found = this.#resolve(path)
     if (found.branch?.node.kind !== 'directory') return []
-    if (!this.#places.covers(found.path)) throw new MoreWanted({ place: found.path })
+    if (!this.#places.covers(found.path)) this.#want(new MoreWanted({ place: found.path }))
     return [...found.branch.children.keys()].sort()
   }
 
@@ -172,7 +204,10 @@ export class ImageTree {
   read(path: string): ImageFile | undefined {
     const { path: real, branch } = this.#resolve(path)
     if (branch?.node.kind !== 'file') return undefined
-    if (branch.node.bytes === undefined) throw new MoreWanted({ contents: branch.node.path })
+    if (branch.node.bytes === undefined) {
+      this.#want(new MoreWanted({ contents: branch.node.path }))
+      return undefined
+    }
     return { path: real, layer: branch.layer, bytes: branch.node.bytes }
   }
 

@@ -3,8 +3,8 @@
 import { ToolError } from '../errors.ts'
 import { ancestorsOf, parentOf } from './layer-path.ts'
 
-/** What an engine keeps for one name besides its characters, about. */
-const nameCost = 64
+/** Bytes of memory that one name costs besides its characters, about. */
+export const nameCost = 200
 
 export interface Skeleton {
   /** Targets by path. */

@@ -4,7 +4,8 @@ import type { ParsedTarEntry } from 'modern-tar'
 import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { ancestorsOf, type KnownPlaces, nameOf, normalizePath, parentOf } from './layer-path.ts'
-import { LayerSkeleton, type Skeleton } from './layer-skeleton.ts'
+import { LayerSkeleton, nameCost, type Skeleton } from './layer-skeleton.ts'
+import { MemoryBudget } from './memory-budget.ts'
 import { isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
 import { layerFault, tarEntries } from './tar-entries.ts'
 
@@ -24,6 +25,8 @@ export interface ScannedLayer {
   /** Directories that hide what lower layers have in them. */
   readonly opaque: ReadonlySet<string>
   readonly skeleton: Skeleton
+  /** Of contents; taken from the budget of the image. */
+  readonly contentBytes: number
 }
 
 /** What to keep of a layer. */
@@ -39,14 +42,14 @@ export interface ScanCeilings {
   readonly file: number
   /** Entries that are kept of one layer. */
   readonly kept: number
-  /** Bytes that are kept of one layer. */
+  /** Bytes that are kept of all layers of an image together: contents, and names with what they cost. */
   readonly keptBytes: number
 }
 export const defaultCeilings: ScanCeilings = {
   entries: 2_000_000,
   file: 512 * 1024 ** 2,
   kept: 500_000,
-  keptBytes: 1536 * 1024 ** 2,
+  keptBytes: 768 * 1024 ** 2,
 }
 
 /** Reads a whole layer of plain tar. Throws LAYER_INVALID, LAYER_UNSUPPORTED, CEILING_REACHED, and what the stream of bytes throws. */
@@ -56,8 +59,9 @@ export async function scanLayer(
   source: string,
   wishes: ScanWishes,
   ceilings: ScanCeilings = defaultCeilings,
+  budget: MemoryBudget = new MemoryBudget(ceilings.keptBytes),
 ): Promise<ScannedLayer> {
-  const scan = new LayerScan(digest, source, wishes, ceilings)
+  const scan = new LayerScan(digest, source, wishes, ceilings, budget)
   for await (const entry of tarEntries(tar, source, ceilings.entries)) await scan.add(entry)
   return scan.finished()
 }
@@ -73,15 +77,17 @@ class LayerScan {
   readonly #skeleton: LayerSkeleton
   readonly #whiteouts = new Set<string>()
   readonly #opaque = new Set<string>()
-  #keptBytes = 0
+  readonly #budget: MemoryBudget
+  #contentBytes = 0
   #lastParent: string | undefined
 
-  constructor(digest: OciDigest, source: string, wishes: ScanWishes, ceilings: ScanCeilings) {
+  constructor(digest: OciDigest, source: string, wishes: ScanWishes, ceilings: ScanCeilings, budget: MemoryBudget) {
     this.#digest = digest
     this.#source = source
     this.#wishes = wishes
     this.#ceilings = ceilings
-    this.#skeleton = new LayerSkeleton(source, bytes => this.#take(bytes))
+    this.#skeleton = new LayerSkeleton(source, bytes => budget.take(bytes, source))
+    this.#budget = budget
   }
 
   async add(entry: ParsedTarEntry): Promise<void> {
@@ -114,6 +120,7 @@ class LayerScan {
       whiteouts: this.#whiteouts,
       opaque: this.#opaque,
       skeleton: this.#skeleton,
+      contentBytes: this.#contentBytes,
     }
   }
 
@@ -204,8 +211,11 @@ class LayerScan {
     for await (const chunk of this.#pieces(entry)) {
       // an object shows by its first piece what it may be; the rest of others is passed over
       if (bytes === undefined && filled === 0 && mayBecomeBootFile(chunk, size)) {
-        this.#limit(size, entry.header.name)
-        bytes = new Uint8Array(size)
+        // without room it waits until it is asked for
+        if (size <= this.#ceilings.file && this.#budget.tryTake(size)) {
+          this.#contentBytes += size
+          bytes = new Uint8Array(size)
+        }
       }
       bytes?.set(chunk, filled)
       filled += chunk.length
@@ -241,16 +251,8 @@ class LayerScan {
   #limit(size: number, path: string): void {
     if (size > this.#ceilings.file)
       throw this.#ceiling(`a boot file is too large: ${path}`, `at most ${this.#ceilings.file} bytes`, `${size} bytes`)
-    this.#take(size)
-  }
-
-  #take(bytes: number): void {
-    this.#keptBytes += bytes
-    if (this.#keptBytes > this.#ceilings.keptBytes)
-      throw this.#ceiling(
-        'the boot files of a layer are too large together',
-        `at most ${this.#ceilings.keptBytes} bytes`,
-      )
+    this.#budget.take(size, this.#source)
+    this.#contentBytes += size
   }
 
   /** Directories may come again; podman refuses other names that do. */
@@ -258,6 +260,7 @@ class LayerScan {
     const before = nodes.get(path)
     if (before !== undefined && (before.kind !== 'directory' || node.kind !== 'directory'))
       throw this.#fault('two entries with one name', path)
+    if (before === undefined) this.#budget.take(path.length + nameCost, this.#source)
     nodes.set(path, node)
     if (this.#nodes.size + this.#objects.size > this.#ceilings.kept)
       throw this.#ceiling('too many entries in the places that are read', `at most ${this.#ceilings.kept}`)

@@ -63,9 +63,16 @@ export function isOstreeObject(path: string): boolean {
   return path.startsWith('sysroot/ostree/repo/objects/') && path.endsWith('.file')
 }
 
-/** Objects that a link may make a boot file: PE files, RPM databases, os-release files. */
+/** cpio, gzip, zstd. */
+const archiveMagics = ['070701', '070702', '\x1f\x8b', '\x28\xb5\x2f\xfd']
+/** Smaller archives are documentation; an initramfs with less is read when it is asked for. */
+const initramfsLeast = 4 * 1024 ** 2
+
+/** Objects that a link may make a boot file: PE files, initramfs images (cpio, gzip, zstd), RPM databases, digests of kernels, os-release files. */
 export function mayBecomeBootFile(head: Uint8Array, size: number): boolean {
   if (head[0] === 0x4d && head[1] === 0x5a) return true
   const text = String.fromCharCode(...head.subarray(0, 16))
+  if (size >= initramfsLeast && archiveMagics.some(magic => text.startsWith(magic))) return true
+  if (size <= 512 && /^[0-9a-f]{16}$/.test(text)) return true
   return text.startsWith('SQLite format 3') || (size <= 4096 && /^[A-Z_]+=/.test(text))
 }

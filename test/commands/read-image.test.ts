@@ -8,6 +8,7 @@ import { inspectImage, readImage } from '../../src/commands/read-image.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
 import { noCredentials } from '../../src/edge/registry-credentials.ts'
+import type { Descriptor } from '../../src/formats/oci/descriptor.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
 import { baseEntries, bootLoaderFiles, kernelPackages, layeredEntries, vendorDirectory } from '../build/coreos.ts'
 import { expectToolError } from '../build/expect-error.ts'
@@ -95,6 +96,54 @@ describe('inspectImage', () => {
     expect(contents.kernelRelease).toBe(from)
     expect(contents.bootFiles.find(one => one.role === 'kernel')?.bytes[0]).toBe(0x4d)
     expect(contents.os.id).toBe('linked')
+  })
+
+  it('reads an ostree layer once or twice, whatever its files are', async () => {
+    const objects = baseEntries(from).flatMap((entry, index) => {
+      if (entry.type !== 'file') return [entry]
+      const object = `sysroot/ostree/repo/objects/aa/${String(index).padStart(62, '0')}.file`
+      return [{ ...entry, path: object }, hardLink(entry.path, object)]
+    })
+    const image = await imageOf(objects)
+    let reads = 0
+    const counted = {
+      ...image,
+      openLayer: (layer: Descriptor) => {
+        reads += 1
+        return image.openLayer(layer)
+      },
+    }
+    const contents = await readImage(counted)
+    expect(contents.kernelRelease).toBe(from)
+    expect(contents.kernelHmac).not.toBeNull()
+    expect(contents.bootFiles.length).toBe(7)
+    expect(reads).toBeLessThanOrEqual(2)
+  })
+
+  it('refuses a long chain of links after few reads', async () => {
+    const path = `${vendorDirectory}/shimx64.efi`
+    const links = Array.from({ length: 39 }, (_, index) => symlink(`d${index}`, `/d${index + 1}`))
+    const image = await imageOf(
+      baseEntries(from).filter(entry => entry.path !== path),
+      [symlink(path, '/d0/shim'), ...links, file('d39/shim', 'MZ')],
+    )
+    let reads = 0
+    const openLayer = (layer: Descriptor) => {
+      reads += 1
+      return image.openLayer(layer)
+    }
+    await expectToolError('LAYER_INVALID', inspectImage({ ...image, openLayer }))
+    expect(reads).toBeLessThanOrEqual(2 * 6)
+  })
+
+  it('holds all layers together to one ceiling, without what upper layers hide', async () => {
+    const layer = (name: string) => [file(`usr/lib/modules/x/${name}.efi`, new Uint8Array(100_000).fill(0x4d))]
+    const ceilings = { keptBytes: 250_000 }
+    const three = await imageOf(layer('a'), layer('b'), layer('c'))
+    for (const inFlight of [1, 3]) await expectToolError('CEILING_REACHED', inspectImage(three, { ceilings, inFlight }))
+    expect((await inspectImage(three)).kernelRelease).toBeNull()
+    const hidden = await imageOf(layer('a'), layer('a'), layer('a'), layer('a'))
+    expect((await inspectImage(hidden, { ceilings, inFlight: 1 })).kernelRelease).toBeNull()
   })
 
   it('an image without RPM database and os-release', async () => {

@@ -1,0 +1,33 @@
+// The memory that all layers of an image share while they are read (interface §8).
+
+import { ToolError } from '../errors.ts'
+
+export class MemoryBudget {
+  readonly #bytes: number
+  #left: number
+
+  constructor(bytes: number) {
+    this.#bytes = bytes
+    this.#left = bytes
+  }
+
+  /** Whether there is room, which is then taken. */
+  tryTake(bytes: number): boolean {
+    if (bytes > this.#left) return false
+    this.#left -= bytes
+    return true
+  }
+
+  /** Throws CEILING_REACHED when there is no room. */
+  take(bytes: number, source: string): void {
+    if (this.tryTake(bytes)) return
+    throw new ToolError('CEILING_REACHED', 'what is to be kept of the layers of an image is too large', {
+      wanted: `at most ${this.#bytes} bytes`,
+      where: { source },
+    })
+  }
+
+  give(bytes: number): void {
+    this.#left += bytes
+  }
+}
