@@ -20,7 +20,7 @@ import {
   vendorDirectory,
 } from '../build/coreos.ts'
 import { makeCpio } from '../build/cpio.ts'
-import { file, type LayerEntry, makeLayer, opaque, whiteout } from '../build/layer.ts'
+import { file, type LayerEntry, makeLayer, opaque, symlink, whiteout } from '../build/layer.ts'
 import { makeImage, writeLayout } from '../build/oci-layout.ts'
 
 const [from, to] = ['6.1.0-55.x86_64', '6.1.0-56.x86_64']
@@ -114,6 +114,8 @@ describe('checkImage', () => {
     ],
     ['no GRUB', ['BOOT_LOADER_MISSING', 'BOOT_LOADER_CHANGED'], [...good, whiteout(`${vendorDirectory}/grubx64.efi`)]],
     ['files below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, file('boot/vmlinuz-6.1', 'MZ')]],
+    ['a link below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, symlink('boot/loader', '../usr')]],
+    ['a file deep below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, file('boot/loader/entries/a.conf', 'title')]],
     ['no kubelet', ['NODE_SOFTWARE_MISSING'], [...good, whiteout('usr/bin/kubelet')]],
     ['no HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`)],
     ['an empty HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`, '')],
@@ -191,6 +193,13 @@ describe('checkImage', () => {
     const found = await findings([[...good.slice(0, -1), rpmDatabase(to, packages)]])
     expect(found.map(one => one.code)).toEqual(['NODE_SOFTWARE_CHANGED'])
     expect(found[0]?.found).toMatch(text)
+  })
+
+  it('every file below /boot that the base does not have, but no other', async () => {
+    const base = [...baseEntries(from), file('boot/here', '')]
+    const names = Array.from({ length: 8 }, (_, index) => `boot/new${index}`)
+    const found = await findings([[...good, file('boot/here', ''), ...names.map(name => file(name, ''))]], { base })
+    expect(found.map(one => one.found)).toEqual([names.join(', ')])
   })
 
   it('packages of the node that the base does not have may come', async () => {
