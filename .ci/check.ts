@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '..')
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['types', 'tsc', '--noEmit'],
   ['lint and format', 'biome', 'ci', '--error-on-warnings', '.'],
-  ['unit tests and architecture', 'vitest', 'run', '--project', 'unit', '--reporter=dot'],
+  ['unit tests and architecture', 'vitest', 'run', '--project', 'unit', '--reporter=default', '--silent'],
   ['generated files', 'node', '.ci/generate.ts', '--check'],
   ['dist is what src builds', 'node', '.ci/build.ts', '--check'],
   ['workflows', 'node', '.ci/lint-workflows.ts'],
@@ -19,7 +19,7 @@ async function run([name, command, ...args]: (typeof checks)[number]): Promise<b
   const child = spawn(command, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, FORCE_COLOR: '0' },
+    env: { ...process.env, NO_COLOR: '1' },
   })
   let output = ''
   child.stdout.on('data', chunk => (output += chunk))

@@ -1,4 +1,5 @@
-// Writes the files that are made from tables: action.yml, docs/inputs.md, docs/errors.md, settings.schema.json. `--check` fails when one differs.
+// Writes the files that are made from tables: action.yml, docs/inputs.md, docs/errors.md, settings.schema.json, and the import table of
+// docs/architecture.md. `--check` fails when one differs.
 
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -8,11 +9,22 @@ import {
   renderInputsMarkdown,
   renderSettingsSchema,
 } from '../src/settings/render.ts'
+import { renderRooms } from './rooms.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
+/** A page with the text between two markers replaced. */
+function between(path: string, name: string, text: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const [before, rest] = readFileSync(join(root, path), 'utf8').split(start)
+  const after = rest?.split(end)[1]
+  if (before === undefined || after === undefined) throw new Error(`${path} lacks ${start} and ${end}`)
+  return `${before}${start}\n\n${text}\n\n${end}${after}`
+}
+
 const files: Readonly<Record<string, string>> = {
   'action.yml': renderActionYaml(),
+  'docs/architecture.md': between('docs/architecture.md', 'rooms', renderRooms()),
   'docs/errors.md': renderErrorsMarkdown(),
   'docs/inputs.md': renderInputsMarkdown(),
   'settings.schema.json': renderSettingsSchema(),

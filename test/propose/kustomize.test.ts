@@ -56,6 +56,18 @@ describe('kustomizations', () => {
   it('one further down may go up, as long as it stays below the directory', () => {
     const path = 'clusters/one/overlays/a/kustomization.yaml'
     expect(propose('resources: [../../machine-config]', path).kustomizations).toEqual([path])
-    expect(faultOf(() => propose('resources: [../../../two]', path))).toMatchObject({ code: 'LAYOUT_NOT_SUPPORTED' })
+    expect(faultOf(() => propose('resources: [../../machine-config, ../../../two]', path))).toMatchObject({
+      code: 'LAYOUT_NOT_SUPPORTED',
+    })
+  })
+
+  it('one of another application, which reaches nothing of ours, is nobody’s business here', () => {
+    const path = 'clusters/one/apps/web/kustomization.yaml'
+    expect(
+      propose('namespace: web\nnamePrefix: web-\nresources: [deployment.yaml]', path).files.length,
+    ).toBeGreaterThan(0)
+    expect(faultOf(() => propose('namespace: web\nresources: [../../reference-values]', path))).toMatchObject({
+      code: 'LAYOUT_NOT_SUPPORTED',
+    })
   })
 })
