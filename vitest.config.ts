@@ -10,11 +10,13 @@ const slow = { testTimeout: 300_000, hookTimeout: 300_000 }
 
 export default defineConfig({
   test: {
+    // all processors: the default leaves one idle, which is half of a small machine
+    maxWorkers: '100%',
     projects: [
       project('unit', ['test/**/*.test.ts'].concat('!test/{e2e,vectors,podman,rpm,registry,real}/**'), {
         testTimeout: 20_000,
       }),
-      project('e2e', ['test/e2e/**/*.test.ts'], { ...slow, maxWorkers: 2 }),
+      project('e2e', ['test/e2e/**/*.test.ts'], slow),
       project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 60_000 }),
       project('rpm', ['test/rpm/**/*.test.ts'], slow),
       project('registry', ['test/registry/**/*.test.ts'], slow),
