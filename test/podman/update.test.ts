@@ -166,7 +166,7 @@ describe.skipIf(absent.length > 0)('a build that must not be pushed', () => {
     ['old-kernel-left', 'KERNEL_NOT_UNIQUE', '5.14.0-570.el9.x86_64'],
     ['empty-initramfs', 'INITRAMFS_MISSING', 'an empty file'],
     ['old-rpmdb-entry', 'RPMDB_MISMATCH', 'kernel-core-5.14.0-570.el9.x86_64 is still installed'],
-    ['other-shim', 'BOOT_LOADER_CHANGED', 'shim is not the one of the base image'],
+    ['other-shim', 'BOOT_LOADER_CHANGED', 'shimx64.efi is changed'],
   ] as const)('%s: %s', async (fault, code, words) => {
     const run = await runWith(fault)
     expect(run.exitCode, run.stdout).toBe(1)
