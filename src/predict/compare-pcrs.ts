@@ -5,14 +5,7 @@ import { type Bank, banks, digestLength } from '../formats/bytes/digest.ts'
 import { formatHex } from '../formats/bytes/hex.ts'
 import type { EventLog } from '../formats/tcg/event-log.ts'
 import { startValue } from './extend.ts'
-import { type PcrValues, replay, startupLocality } from './replay.ts'
-
-export interface PcrDifference {
-  readonly pcr: number
-  readonly bank: Bank
-  readonly replayed: string
-  readonly seen: string
-}
+import { type PcrDifference, type PcrValues, replay, startupLocality } from './replay.ts'
 
 export interface PcrComparison {
   /** How many values were compared. */

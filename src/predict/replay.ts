@@ -5,11 +5,18 @@ import { formatHex } from '../formats/bytes/hex.ts'
 import type { EventData } from '../formats/tcg/event-data.ts'
 import { type EventLog, type LoggedEvent, type LogProblem, pcrCount } from '../formats/tcg/event-log.ts'
 import { noAction } from '../formats/tcg/event-type.ts'
-import type { PcrDifference } from './compare-pcrs.ts'
 import { extendAll, startValue } from './extend.ts'
 
 /** PCR index → bank → value, lower-case hex. */
 export type PcrValues = Readonly<Record<string, Readonly<Partial<Record<Bank, string>>>>>
+
+/** A value that a TPM holds and that a log does not replay to. */
+export interface PcrDifference {
+  readonly pcr: number
+  readonly bank: Bank
+  readonly replayed: string
+  readonly seen: string
+}
 
 /** The document of `replay --json`. */
 export interface ReplayDocument {

@@ -4,9 +4,19 @@ import { parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Summary } from './headline.ts'
 import { bullets, code, fence, pools } from './markdown.ts'
-import type { RunFacts } from './pull-request.ts'
 import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
+
+/** Things of this run that no record holds. */
+export interface RunFacts {
+  readonly changeKey: string
+  /** An older kernel than the base's was asked for and taken. */
+  readonly downgraded: boolean
+  /** http: repositories or registries that were really used. */
+  readonly insecureSources: readonly string[]
+  /** GitHub holds the checks of pull requests that GITHUB_TOKEN opened until somebody approves them. */
+  readonly checksWaitForApproval?: boolean
+}
 
 /** One command that reads the pushed image and prints the same values. */
 export function checksSection(record: ImageRecord, run: RunFacts): string {

@@ -2,7 +2,7 @@
 
 import { formatPinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
-import { checksSection, mergeSection, notDoneSection } from './caveats.ts'
+import { checksSection, mergeSection, notDoneSection, type RunFacts } from './caveats.ts'
 import { changeKeyLine, formatCommitMessage } from './commit-message.ts'
 import type { PcrComparison } from './comparison.ts'
 import { type Summary, summarise, title } from './headline.ts'
@@ -17,17 +17,6 @@ export interface PullRequestText {
   readonly commitMessage: string
   /** A value that no machine confirmed is not for merging in passing. */
   readonly draft: boolean
-}
-
-/** Things of this run that no record holds. */
-export interface RunFacts {
-  readonly changeKey: string
-  /** An older kernel than the base's was asked for and taken. */
-  readonly downgraded: boolean
-  /** http: repositories or registries that were really used. */
-  readonly insecureSources: readonly string[]
-  /** GitHub holds the checks of pull requests that GITHUB_TOKEN opened until somebody approves them. */
-  readonly checksWaitForApproval?: boolean
 }
 
 /** Title, body, commit message and draft state. */

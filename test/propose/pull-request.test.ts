@@ -2,10 +2,11 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { RunFacts } from '../../src/propose/caveats.ts'
 import { changeKeyOf } from '../../src/propose/commit-message.ts'
 import { renderMachineConfig } from '../../src/propose/machine-config.ts'
 import { cell, code, fence } from '../../src/propose/markdown.ts'
-import { pullRequestText, type RunFacts } from '../../src/propose/pull-request.ts'
+import { pullRequestText } from '../../src/propose/pull-request.ts'
 import type { ImageRecord } from '../../src/propose/record-schema.ts'
 import { proposeChange } from '../../src/propose/repository-change.ts'
 import type { Settings } from '../../src/settings/settings.ts'
