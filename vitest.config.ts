@@ -20,8 +20,9 @@ export default defineConfig({
       project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 60_000 }),
       project('rpm', ['test/rpm/**/*.test.ts'], slow),
       project('registry', ['test/registry/**/*.test.ts'], slow),
-      project('podman', ['test/podman/**/*.test.ts'], slow),
-      project('real', ['test/real/**/*.test.ts'], slow),
+      // one file after another: they share the machine's packages, containers and apt
+      project('podman', ['test/podman/**/*.test.ts'], { ...slow, maxWorkers: 1 }),
+      project('real', ['test/real/**/*.test.ts'], { ...slow, maxWorkers: 1 }),
     ],
   },
 })

@@ -13,14 +13,24 @@ export async function withTemporaryDirectory<T>(
   work: (directory: string) => Promise<T>,
   parent: string = tmpdir(),
 ): Promise<T> {
-  const directory = await mkdtemp(join(parent, prefix))
-  present.add(directory)
+  const directory = await makeTemporaryDirectory(prefix, parent)
   try {
     return await work(directory)
   } finally {
-    await rm(directory, { recursive: true, force: true })
-    present.delete(directory)
+    await removeTemporaryDirectory(directory)
   }
+}
+
+/** For whoever cannot wrap its work: `removeTemporaryDirectory` has to follow. */
+export async function makeTemporaryDirectory(prefix: string, parent: string = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(parent, prefix))
+  present.add(directory)
+  return directory
+}
+
+export async function removeTemporaryDirectory(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  present.delete(directory)
 }
 
 /** Removes what is there now, as far as that works: for a process that is about to end. */

@@ -5,7 +5,7 @@ import { commandOptions, replayLog, runOptions } from './options.ts'
 import { type CommandName, commandWords } from './words.ts'
 
 const summaries: Readonly<Record<CommandName, string>> = {
-  update: 'build, push and check a new image, predict its PCR values, and open the pull request',
+  update: 'build and check a new image, predict its PCR values, push it, and open the pull request',
   check: 'say whether a newer kernel or base image exists; changes nothing',
   predict: 'predict PCR values of an image or of single boot files',
   'boot-files': 'list or extract the boot files of an image',

@@ -107,7 +107,7 @@ export class SettingsReader {
     const { help, example } = known(name)
     this.problems.push(
       new ToolError('SETTING_MISSING', `${name} is required`, {
-        wanted: help,
+        wanted: help.replace(/\.$/, ''),
         hint: hint ?? (example === undefined ? `set ${name}` : `for example ${name}: ${example}`),
       }),
     )

@@ -59,7 +59,16 @@ export function makeKernelRpms(kernel: KernelToPackage): PackagedRpm[] {
   return Object.entries(files).map(([name, own]) => {
     const compression = kernel.compression === undefined ? {} : { compression: kernel.compression }
     const sourceRpm = `kernel-${version}-${release}.src.rpm`
-    const input: RpmInput = { name, version, release, arch, files: own, sourceRpm, ...compression }
+    const input: RpmInput = {
+      name,
+      summary: `${name}, seed ${seed}`,
+      version,
+      release,
+      arch,
+      files: own,
+      sourceRpm,
+      ...compression,
+    }
     return { name, file: `${name}-${version}-${release}.${arch}.rpm`, bytes: makeRpm(input), input }
   })
 }

@@ -1,8 +1,9 @@
 // A container storage of its own in the work directory, so that the user's images stay as they are; removed after the build.
 
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTemporaryDirectory, removeTemporaryDirectory } from '../temporary.ts'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
 
 export type BuilderName = 'podman' | 'buildah'
@@ -28,9 +29,9 @@ const longestRunDirectory = 50
 
 /** Makes a directory with a short path. The work directory of a GitHub runner is longer than podman takes. */
 export async function makeRunDirectory(temporary = tmpdir()): Promise<string> {
-  const name = (parent: string) => join(parent, 'image-build-')
-  const tail = 'XXXXXX/overlay'.length
-  return await mkdtemp(name(name(temporary).length + tail <= longestRunDirectory ? temporary : '/tmp'))
+  const prefix = 'image-build-'
+  const length = join(temporary, prefix).length + 'XXXXXX/overlay'.length
+  return await makeTemporaryDirectory(prefix, length <= longestRunDirectory ? temporary : '/tmp')
 }
 
 export function privateStorage(
@@ -96,7 +97,8 @@ export async function removePrivateStorages(
     const points = [...(await mountsBelow(directory)), ...(await mountsBelow(runDirectory))]
     for (const point of points.reverse()) await runCommand(['umount', '--lazy', point], { environment, cleaning: true })
   }
-  for (const own of [directory, runDirectory]) await rm(own, { recursive: true, force: true, maxRetries: 3 })
+  await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+  await removeTemporaryDirectory(runDirectory)
 }
 
 /** podman keeps a process per temporary directory that holds the user namespace open: its number is in pause.pid. */

@@ -2,7 +2,7 @@
 
 import { type Api, asked, faultOf, statusOf } from './api.ts'
 
-const asking = 'asked whether the token may write'
+const asking = 'writing with this token'
 
 /**
  * Contents: a blob that no tree names. Pull requests: one from a branch to itself, which is 422 for who may open pull requests.
