@@ -32,7 +32,6 @@ export const errorCodes = {
   // bytes and formats
   INPUT_TRUNCATED: row('input', 'a structure ends before its own length says so'),
   INPUT_INVALID: row('input', 'a structure breaks its specification'),
-  INPUT_TOO_LARGE: row('input', 'a length is above the ceiling for its kind'),
   FILE_NOT_FOUND: row('input', 'a file given on the command line or in the settings does not exist'),
   OUTPUT_NOT_WRITABLE: row('input', 'a file that was asked for cannot be written'),
   PE_INVALID: row('input', 'a boot file is not a valid PE file'),

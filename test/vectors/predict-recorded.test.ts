@@ -5,7 +5,6 @@ import { predictBootFiles } from '../../src/commands/predict.ts'
 import { type Bank, banks, formatDigests } from '../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../src/formats/bytes/hex.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
-import { parseKernelRelease } from '../../src/formats/pe/bzimage.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
 import { checkSignatureDigests, parseSignatures } from '../../src/formats/pe/signature.ts'
 import { parseEventLog } from '../../src/formats/tcg/event-log.ts'
@@ -98,9 +97,5 @@ describe.skipIf(shared.missing)('Authenticode digests of real files', () => {
     expect(formatDigests(digests)).toEqual(authenticode)
     expect(parseSignatures(pe).length).toBeGreaterThan(0)
     checkSignatureDigests(pe, parseSignatures(pe), digests)
-  })
-
-  it.each(['6.1.0-50-amd64', '6.1.0-56-amd64'])('vmlinuz-%s names its release', release => {
-    expect(parseKernelRelease(shared.bytes('inputs', `vmlinuz-${release}`))).toBe(release)
   })
 })

@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from '../../errors.ts'
 import { ByteCursor } from '../bytes/cursor.ts'
-import { formatGuid, type Guid, guidBytes, guids, parseGuid } from './guid.ts'
+import { formatGuid, type Guid, guids, parseGuid } from './guid.ts'
 
 /** EFI_SIGNATURE_DATA: a certificate or a hash, and who put it there. */
 export interface SignatureData {
@@ -77,6 +77,3 @@ export function certificateList(owner: Guid, certificate: Uint8Array): Signature
 export function sha256List(owner: Guid, hash: Uint8Array): SignatureList {
   return { type: guids.certSha256, header: new Uint8Array(0), signatures: [{ owner, data: hash }] }
 }
-
-/** Size of a list with one SHA-256 hash. */
-export const sha256ListSize = fixedSize + guidBytes('certSha256').length + 32
