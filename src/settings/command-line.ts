@@ -70,7 +70,8 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
       name,
       origin: 'option',
       texts,
-      items: name === 'boot-file',
+      // paths may hold commas: one option, one item
+      items: ['boot-file', 'image', 'platform'].includes(name),
       where: { source: `--${name}` },
     }),
   )

@@ -1,25 +1,23 @@
-// The settings of each command: which are read, by which type, and the rules between them.
+// The settings of update and check: which are read, by which type, and the rules between them.
 
 import type { SettingsReader } from './reader.ts'
-import type { BootFilesOptions, CheckSettings, PredictOptions, ReplayOptions, Settings } from './settings.ts'
+import type { CheckSettings, Settings } from './settings.ts'
 import {
   parseBoolean,
-  parseBootFilePath,
   parseBranch,
   parseDays,
   parseDirectory,
   parseDist,
   parseDnsLabel,
   parseGitHubRepository,
-  parseImageLocation,
   parseImageRepository,
   parseKernelVersion,
   parseLayoutLocation,
   parseMachineConfigName,
   parsePackageName,
-  parsePath,
   parseReference,
   parseRepositoryUrl,
+  parseSecureBoot,
   parseTemplate,
   parseWord,
 } from './values.ts'
@@ -29,14 +27,12 @@ import {
   baseFromWords,
   builderWords,
   coverageWords,
-  formatWords,
   gitopsRemoteWords,
   layoutWords,
   pcrLabelWords,
   rolloutWords,
-  secureBootWords,
   targetWords,
-  trusteeShapeWords,
+  writtenTrusteeShapeWords,
 } from './words.ts'
 
 /** Reads and judges everything, then gives a function that makes the request; it may be called when no problem was found. */
@@ -97,13 +93,13 @@ export const readUpdate: ReadRequest<Settings> = settings => {
   const dryRun = settings.required('dry-run', parseBoolean)
   const layout = settings.required('layout', parseWord(layoutWords))
   const target = settings.requiredList('target', parseWord(targetWords))
-  const trusteeShape = settings.optional('trustee-shape', parseWord(trusteeShapeWords))
+  const trusteeShape = settings.optional('trustee-shape', parseWord(writtenTrusteeShapeWords))
   const namespace = settings.required('namespace', parseDnsLabel)
   const machineConfigName = settings.required('machine-config-name', parseMachineConfigName)
   const builder = settings.required('builder', parseWord(builderWords))
   const imageRepository = settings.required('image-repository', parseImageRepository)
   const imageTag = settings.required('image-tag', parseTemplate(['kernel', 'base-short', 'change']))
-  const image = settings.optional('image', parseLayoutLocation)
+  const image = settings.atMostOne('image', parseLayoutLocation)
   const requireCoverage = settings.list('require-coverage', parseWord(coverageWords))
   const secureBoot = settings.optional('secure-boot', parseSecureBoot)
   const banks = settings.requiredList('bank', parseWord(bankWords))
@@ -124,7 +120,7 @@ export const readUpdate: ReadRequest<Settings> = settings => {
     })
   if (target.valid && target().includes('trustee') && !settings.has('trustee-shape'))
     settings.refuse('SETTING_MISSING', 'target', 'trustee-shape is required for target trustee', {
-      wanted: trusteeShapeWords.now.join(', '),
+      wanted: writtenTrusteeShapeWords.now.join(', '),
     })
   if (!settings.has('allow-unsigned-packages') || settings.says('allow-unsigned-packages', 'false'))
     settings.refuse(
@@ -153,62 +149,4 @@ export const readUpdate: ReadRequest<Settings> = settings => {
     secureBoot: secureBoot(),
     banks: banks(),
   })
-}
-
-export const readPredict: ReadRequest<PredictOptions> = settings => {
-  const architecture = settings.required('architecture', parseWord(architectureWords))
-  const image = settings.optional('image', parseImageLocation)
-  const files = settings.list('boot-file', parseBootFilePath)
-  const secureBoot = settings.optional('secure-boot', parseSecureBoot)
-  const banks = settings.requiredList('bank', parseWord(bankWords))
-  const allowInsecure = settings.required('allow-insecure', parseBoolean)
-  const format = settings.required('format', parseWord(formatWords))
-
-  if (settings.has('image') === settings.has('boot-file'))
-    settings.refuse('USAGE', 'boot-file', 'predict needs either --image or --boot-file', {
-      found: settings.has('image') ? 'both' : 'neither',
-      wanted: '--image SOURCE, or --boot-file ROLE=PATH for each boot file',
-    })
-  if (files.valid) {
-    const roles = files().map(file => file.role)
-    const twice = roles.find((role, index) => roles.indexOf(role) !== index)
-    if (twice !== undefined)
-      settings.refuse('SETTING_INVALID', 'boot-file', 'boot-file: a role is given twice', { found: twice })
-  }
-
-  return () => {
-    const source = image()
-    return {
-      architecture: architecture(),
-      source: source === undefined ? { kind: 'boot-files', files: files() } : { kind: 'image', image: source },
-      secureBoot: secureBoot(),
-      banks: banks(),
-      allowInsecure: allowInsecure(),
-      format: format(),
-    }
-  }
-}
-
-export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
-  const architecture = settings.required('architecture', parseWord(architectureWords))
-  const image = settings.required('image', parseImageLocation)
-  const allowInsecure = settings.required('allow-insecure', parseBoolean)
-  const extract = settings.optional('extract', parsePath)
-  return () => ({
-    architecture: architecture(),
-    image: image(),
-    allowInsecure: allowInsecure(),
-    extract: extract(),
-  })
-}
-
-export const readReplay: ReadRequest<ReplayOptions> = settings => {
-  const log = settings.required('LOG', parsePath)
-  const banks = settings.requiredList('bank', parseWord(bankWords))
-  const pcrs = settings.optional('pcrs', parsePath)
-  return () => ({ log: log(), banks: banks(), pcrs: pcrs() })
-}
-
-function parseSecureBoot(text: string): boolean {
-  return parseWord(secureBootWords)(text) === 'on'
 }

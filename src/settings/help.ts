@@ -10,14 +10,18 @@ const summaries: Readonly<Record<CommandName, string>> = {
   predict: 'predict PCR values of an image or of single boot files',
   'boot-files': 'list or extract the boot files of an image',
   replay: 'work out the PCR values of a recorded event log',
+  explain: 'say why the event log of a node differs from the prediction',
+  capture: 'make a platform profile from a node’s event log and EFI variables',
 }
 
 const usages: Readonly<Record<CommandName, string>> = {
   update: 'update [options]',
   check: 'check [options]',
-  predict: 'predict (--image SOURCE | --boot-file ROLE=PATH…) [options]',
+  predict: 'predict (--image SOURCE… | --boot-file ROLE=PATH…) [options]',
   'boot-files': 'boot-files --image SOURCE [options]',
   replay: `replay ${replayLog.name} [options]`,
+  explain: 'explain --log LOG (--image SOURCE… | --boot-file ROLE=PATH… | --lock DIR) [options]',
+  capture: 'capture --log LOG --efivars DIR [--mok-variables DIR] --output DIR',
 }
 
 /** Help for one command, or the list of commands. Ends without a line end. */

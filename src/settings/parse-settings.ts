@@ -1,11 +1,12 @@
 // From everything that was given to the request of one command. Precedence: option or input, environment, settings file, default.
 
 import { ToolError, throwAll } from '../errors.ts'
-import { type ReadRequest, readBootFiles, readCheck, readPredict, readReplay, readUpdate } from './command-requests.ts'
+import { type ReadRequest, readCheck, readUpdate } from './command-requests.ts'
 import { Credentials } from './credentials.ts'
 import { type Given, shown } from './given.ts'
 import { commandsOf, inputs, supported, takes } from './inputs.ts'
 import { findInput, replayLog } from './options.ts'
+import { readBootFiles, readCapture, readExplain, readPredict, readReplay } from './prediction-requests.ts'
 import { SettingsReader } from './reader.ts'
 import type { CommandRequests } from './settings.ts'
 import type { SettingsFile } from './settings-file.ts'
@@ -44,6 +45,8 @@ const readers: { readonly [Name in CommandName]: ReadRequest<CommandRequests[Nam
   predict: readPredict,
   'boot-files': readBootFiles,
   replay: readReplay,
+  explain: readExplain,
+  capture: readCapture,
 }
 
 /**

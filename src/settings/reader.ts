@@ -77,6 +77,19 @@ export class SettingsReader {
     })
   }
 
+  /** The one item of a list setting, or none; several are refused. */
+  atMostOne<T>(name: string, parseItem: ParseValue<T>): Cell<T | undefined> {
+    const items = this.list(name, parseItem)
+    if (!items.valid) return unset(name)
+    const [first, second] = items()
+    if (second === undefined) return filled(first)
+    this.refuse('SETTING_INVALID', name, `${name}: more than one value is given`, {
+      found: `${items().length} values`,
+      wanted: 'one value',
+    })
+    return unset(name)
+  }
+
   /** As `list`; an empty list is SETTING_MISSING. */
   requiredList<T>(name: string, parseItem: ParseValue<T>): Cell<readonly T[]> {
     const given = this.#given.get(name) ?? this.#default(name)

@@ -2,8 +2,8 @@
 
 import type { Bank } from '../formats/bytes/digest.ts'
 import type { ImageReference } from '../formats/oci/reference.ts'
-import type { ImageLocation } from './values.ts'
-import type { bootFileWords, formatWords } from './words.ts'
+import type { ImageLocation, PlatformSource } from './values.ts'
+import type { bootChainWords, bootFileWords, formatWords, phaseWords, trusteeShapeWords } from './words.ts'
 
 export type Target = 'trusted-execution-clusters' | 'trustee'
 export type TrusteeShape = 'list' | 'map'
@@ -76,24 +76,72 @@ export interface BootFilePath {
   readonly path: string
 }
 
-/** What `predict` is asked. */
-export interface PredictOptions {
+/** Images, oldest first, or single boot files. */
+export type BootFileSource =
+  | { readonly kind: 'images'; readonly images: readonly ImageLocation[] }
+  | { readonly kind: 'boot-files'; readonly files: readonly BootFilePath[] }
+
+/** A GitOps directory whose records hold predictions. */
+export interface RecordSource {
+  readonly kind: 'records'
+  readonly directory: string
+}
+
+/** The conditions of a prediction: `predict` and `explain`. */
+export interface PredictionRequest {
   /** OCI architecture. */
-  readonly architecture: 'amd64'
-  readonly source:
-    | { readonly kind: 'image'; readonly image: ImageLocation }
-    | { readonly kind: 'boot-files'; readonly files: readonly BootFilePath[] }
-  /** undefined: both states are predicted. */
+  readonly architecture: 'amd64' | 'arm64'
+  readonly platforms: readonly PlatformSource[]
+  /** undefined: as the platform says; without one both states are predicted. */
   readonly secureBoot: boolean | undefined
   readonly banks: readonly Bank[]
+  readonly phase: (typeof phaseWords.now)[number]
+  /** undefined: found from the files. */
+  readonly bootChain: (typeof bootChainWords.now)[number] | undefined
   readonly allowInsecure: boolean
+  readonly mixes: {
+    /** How many images apart boot loader and kernel may be. */
+    readonly window: number | 'all'
+    readonly rollback: boolean
+    /** Most combinations that are computed. */
+    readonly limit: number
+  }
+}
+
+/** What `predict` is asked. */
+export interface PredictOptions extends PredictionRequest {
+  readonly source: BootFileSource
+  readonly withMixes: boolean
+  readonly asOperator: boolean
+  /** Path of a recorded event log of the platform. */
+  readonly substitute: string | undefined
   readonly format: (typeof formatWords.now)[number]
+  readonly trusteeShape: (typeof trusteeShapeWords.now)[number] | undefined
+}
+
+/** What `explain` is asked. */
+export interface ExplainOptions extends PredictionRequest {
+  readonly source: BootFileSource | RecordSource
+  /** Path of the event log. */
+  readonly log: string
+  /** Path of a file with PCR values that the TPM holds. */
+  readonly pcrs: string | undefined
+}
+
+/** What `capture` is asked. */
+export interface CaptureOptions {
+  /** Path of the event log. */
+  readonly log: string
+  /** Directories. */
+  readonly efivars: string
+  readonly mokVariables: string | undefined
+  readonly output: string
 }
 
 /** What `boot-files` is asked. */
 export interface BootFilesOptions {
   /** OCI architecture. */
-  readonly architecture: 'amd64'
+  readonly architecture: 'amd64' | 'arm64'
   readonly image: ImageLocation
   readonly allowInsecure: boolean
   /** Directory to write the boot files to. */
@@ -116,4 +164,6 @@ export interface CommandRequests {
   readonly predict: PredictOptions
   readonly 'boot-files': BootFilesOptions
   readonly replay: ReplayOptions
+  readonly explain: ExplainOptions
+  readonly capture: CaptureOptions
 }

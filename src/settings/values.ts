@@ -4,7 +4,7 @@ import { ToolError } from '../errors.ts'
 import { type ImageReference, parseImageReference } from '../formats/oci/reference.ts'
 import { shown } from './given.ts'
 import { nearest } from './suggest.ts'
-import { bootFileWords, type Words } from './words.ts'
+import { bootFileWords, secureBootWords, type Words } from './words.ts'
 
 /** Reads one value or one item of a list. */
 export type ParseValue<T> = (text: string) => T
@@ -189,4 +189,34 @@ export function parseBootFilePath(text: string): {
   const equals = text.indexOf('=')
   if (equals < 0) return refuse(text, `ROLE=PATH, with a role of ${bootFileWords.now.join(', ')}`)
   return { role: parseWord(bootFileWords)(text.slice(0, equals)), path: parsePath(text.slice(equals + 1)) }
+}
+
+/** `on` or `off`. */
+export function parseSecureBoot(text: string): boolean {
+  return parseWord(secureBootWords)(text) === 'on'
+}
+
+/** One `--platform`: the directories that are read as one profile, and the name that was given. */
+export interface PlatformSource {
+  /** undefined: platform.yaml or the directory names the platform. */
+  readonly name: string | undefined
+  readonly directories: readonly string[]
+}
+
+/** `DIR`, `name=DIR`, `A+B`. */
+export function parsePlatformSource(text: string): PlatformSource {
+  const [, name, rest = ''] = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*)=)?(.*)$/s.exec(text) ?? []
+  const directories = rest.split('+')
+  if (directories.some(directory => directory === '')) return refuse(text, 'DIR, name=DIR or DIR+DIR')
+  return { name, directories: directories.map(parsePath) }
+}
+
+/** A whole number from 0, or `all`. */
+export function parseMixWindow(text: string): number | 'all' {
+  if (text === 'all') return text
+  return /^[0-9]{1,4}$/.test(text) ? Number(text) : refuse(text, 'all, or a whole number up to 9999')
+}
+
+export function parseMixLimit(text: string): number {
+  return /^[1-9][0-9]{0,5}$/.test(text) ? Number(text) : refuse(text, 'a whole number from 1 to 999999')
 }

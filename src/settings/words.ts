@@ -33,16 +33,20 @@ export const commandLetters = {
 } as const
 
 export const commandWords = words(
-  ['update', 'check', 'predict', 'boot-files', 'replay'],
-  ['verify', 'approve', 'status', 'retire', 'rollback', 'watch', 'init', 'report', 'explain', 'capture'],
+  ['update', 'check', 'predict', 'boot-files', 'replay', 'explain', 'capture'],
+  ['verify', 'approve', 'status', 'retire', 'rollback', 'watch', 'init', 'report'],
 )
 /** A command of this version. */
 export type CommandName = (typeof commandWords.now)[number]
 
 export const architectureWords = words(['amd64'], ['arm64', 'ppc64le', 's390x'])
+/** Of commands that only read and predict. */
+export const readArchitectureWords = words(['amd64', 'arm64'], ['ppc64le', 's390x'])
 export const layoutWords = words(['auto', 'plain'], ['argocd', 'flux'])
 export const targetWords = words(['trusted-execution-clusters', 'trustee'])
-export const trusteeShapeWords = words(['list', 'map'], ['tuples'])
+export const trusteeShapeWords = words(['list', 'map', 'tuples'])
+/** Of commands that write a GitOps repository. */
+export const writtenTrusteeShapeWords = words(['list', 'map'], ['tuples'])
 export const rolloutWords = words(['one-pr'], ['two-step'])
 export const gitopsRemoteWords = words(['github'], ['git'])
 export const baseFromWords = words(['reference'], ['release', 'cluster', 'lock'])
@@ -51,9 +55,18 @@ export const pcrLabelWords = words(['never'], ['auto'])
 export const coverageWords = words(['shim', 'boot-loader', 'kernel', 'initramfs', 'command-line'])
 export const secureBootWords = words(['on', 'off'])
 export const bankWords = words(banks)
-export const formatWords = words(['table', 'json'], ['compute-pcrs', 'trustee', 'pcrlock', 'keylime'])
+export const formatWords = words(['table', 'json', 'compute-pcrs', 'trustee', 'pcrlock', 'keylime'])
 export const autoMergeWords = words([], ['off', 'merge', 'squash', 'rebase'])
-export const phaseWords = words([], ['enter-initrd', 'none'])
+export const phaseWords = words(['enter-initrd', 'none'])
 export const bootLoaderUpdateWords = words([], ['automatic', 'manual'])
+export const bootChainWords = words([
+  'shim-grub-linux',
+  'grub-linux',
+  'uki',
+  'shim-uki',
+  'systemd-boot-uki',
+  'systemd-boot-linux',
+  'shim-systemd-boot-uki',
+])
 /** Roles of `--boot-file`. */
 export const bootFileWords = words(['shim', 'grub', 'kernel', 'systemd-boot', 'uki'])

@@ -1,0 +1,152 @@
+// The settings of the commands that read and predict: predict, explain, boot-files, replay, capture.
+
+import type { ReadRequest } from './command-requests.ts'
+import type { SettingsReader } from './reader.ts'
+import type {
+  BootFileSource,
+  BootFilesOptions,
+  CaptureOptions,
+  ExplainOptions,
+  PredictionRequest,
+  PredictOptions,
+  ReplayOptions,
+} from './settings.ts'
+import {
+  parseBoolean,
+  parseBootFilePath,
+  parseImageLocation,
+  parseMixLimit,
+  parseMixWindow,
+  parsePath,
+  parsePlatformSource,
+  parseSecureBoot,
+  parseWord,
+} from './values.ts'
+import {
+  bankWords,
+  bootChainWords,
+  formatWords,
+  phaseWords,
+  readArchitectureWords,
+  trusteeShapeWords,
+} from './words.ts'
+
+export const readPredict: ReadRequest<PredictOptions> = settings => {
+  const source = readSource(settings, ['image', 'boot-file'])
+  const conditions = readConditions(settings)
+  const withMixes = settings.optional('mixes', parseBoolean)
+  const asOperator = settings.optional('as-operator', parseBoolean)
+  const substitute = settings.optional('substitute', parsePath)
+  const format = settings.required('format', parseWord(formatWords))
+  const trusteeShape = settings.optional('trustee-shape', parseWord(trusteeShapeWords))
+
+  if (settings.says('mixes', 'true') && !settings.has('image'))
+    settings.refuse('USAGE', 'mixes', 'mixes needs images', { wanted: '--image OLD --image NEW --mixes' })
+  if (settings.says('as-operator', 'true') && !settings.has('image'))
+    settings.refuse('USAGE', 'as-operator', 'as-operator needs images', { wanted: '--image OLD --image NEW' })
+
+  return () => ({
+    ...conditions(),
+    source: source(),
+    withMixes: withMixes() ?? false,
+    asOperator: asOperator() ?? false,
+    substitute: substitute(),
+    format: format(),
+    trusteeShape: trusteeShape(),
+  })
+}
+
+export const readExplain: ReadRequest<ExplainOptions> = settings => {
+  const lock = settings.optional('lock', parsePath)
+  const source = readSource(settings, ['image', 'boot-file', 'lock'])
+  const conditions = readConditions(settings)
+  const log = settings.required('log', parsePath)
+  const pcrs = settings.optional('pcrs', parsePath)
+  return () => {
+    const directory = lock()
+    return {
+      ...conditions(),
+      source: directory === undefined ? source() : { kind: 'records', directory },
+      log: log(),
+      pcrs: pcrs(),
+    }
+  }
+}
+
+/** Images or boot files; exactly one of `sources` has to be given. */
+function readSource(settings: SettingsReader, sources: readonly string[]): () => BootFileSource {
+  const images = settings.list('image', parseImageLocation)
+  const files = settings.list('boot-file', parseBootFilePath)
+
+  const given = sources.filter(name => settings.has(name))
+  if (given.length !== 1)
+    settings.refuse('USAGE', given[1] ?? 'image', `one of ${sources.map(name => `--${name}`).join(', ')} is needed`, {
+      found: given.length === 0 ? 'none' : given.map(name => `--${name}`).join(', '),
+      wanted: '--image SOURCE, or --boot-file ROLE=PATH for each boot file',
+    })
+  if (files.valid) {
+    const roles = files().map(file => file.role)
+    const twice = roles.find((role, index) => roles.indexOf(role) !== index)
+    if (twice !== undefined)
+      settings.refuse('SETTING_INVALID', 'boot-file', 'boot-file: a role is given twice', { found: twice })
+  }
+
+  return () => (settings.has('image') ? { kind: 'images', images: images() } : { kind: 'boot-files', files: files() })
+}
+
+function readConditions(settings: SettingsReader): () => PredictionRequest {
+  const architecture = settings.required('architecture', parseWord(readArchitectureWords))
+  const platforms = settings.list('platform', parsePlatformSource)
+  const secureBoot = settings.optional('secure-boot', parseSecureBoot)
+  const banks = settings.requiredList('bank', parseWord(bankWords))
+  const phase = settings.required('phase', parseWord(phaseWords))
+  const bootChain = settings.optional('boot-chain', parseWord(bootChainWords))
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const window = settings.required('mix-window', parseMixWindow)
+  const rollback = settings.required('mix-rollback', parseBoolean)
+  const limit = settings.required('mix-limit', parseMixLimit)
+
+  return () => ({
+    architecture: architecture(),
+    platforms: platforms(),
+    secureBoot: secureBoot(),
+    banks: banks(),
+    phase: phase(),
+    bootChain: bootChain(),
+    allowInsecure: allowInsecure(),
+    mixes: { window: window(), rollback: rollback(), limit: limit() },
+  })
+}
+
+export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
+  const architecture = settings.required('architecture', parseWord(readArchitectureWords))
+  if (!settings.has('image')) settings.required('image', parseImageLocation)
+  const image = settings.atMostOne('image', parseImageLocation)
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const extract = settings.optional('extract', parsePath)
+  return () => {
+    const location = image()
+    if (location === undefined) throw new Error('a missing image must have left a problem')
+    return {
+      architecture: architecture(),
+      image: location,
+      allowInsecure: allowInsecure(),
+      extract: extract(),
+    }
+  }
+}
+
+export const readReplay: ReadRequest<ReplayOptions> = settings => {
+  const log = settings.required('LOG', parsePath)
+  const banks = settings.requiredList('bank', parseWord(bankWords))
+  const pcrs = settings.optional('pcrs', parsePath)
+  return () => ({ log: log(), banks: banks(), pcrs: pcrs() })
+}
+
+export const readCapture: ReadRequest<CaptureOptions> = settings => {
+  const log = settings.required('log', parsePath)
+  const efivars = settings.required('efivars', parsePath)
+  const mokVariables = settings.optional('mok-variables', parsePath)
+  const output = settings.required('output', parsePath)
+  return () => ({ log: log(), efivars: efivars(), mokVariables: mokVariables(), output: output() })
+}
