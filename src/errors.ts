@@ -40,6 +40,11 @@ export const errorCodes = {
     'the digest inside a boot file’s own signature is not the digest of the file',
     'the file was changed after it was signed; take it from its package again',
   ),
+  SIGNATURE_INVALID: row(
+    'refused',
+    'an Authenticode signature does not verify: its attributes, its signer or its signature value are wrong',
+    'take the file from its package again, or sign it again',
+  ),
   EVENT_LOG_INVALID: row('input', 'an event log cannot be read as TCG event log'),
 
   // prediction
@@ -53,6 +58,17 @@ export const errorCodes = {
     'refused',
     'shim or GRUB have no Authenticode signature, so they do not boot under Secure Boot',
   ),
+  NOT_TRUSTED_BY_FIRMWARE: row(
+    'refused',
+    'nothing in db trusts a file that the firmware loads, so it does not boot under Secure Boot',
+  ),
+  NOT_TRUSTED_BY_SHIM: row(
+    'refused',
+    'neither db nor shim’s own certificates nor enrolled keys trust a file that shim verifies',
+    'sign it with a key that the machine trusts, or enrol its certificate (MOK)',
+  ),
+  DENIED_BY_FIRMWARE: row('refused', 'dbx denies a file that the firmware loads'),
+  DENIED_BY_SHIM: row('refused', 'dbx, MokListX or shim’s own list of denied files denies a file that shim verifies'),
   KERNEL_NOT_COVERED: row(
     'refused',
     'no checked PCR would attest a part that require-coverage names',

@@ -5,7 +5,12 @@ import { type Bank, type Digests, sha256Hex } from '../formats/bytes/digest.ts'
 import { formatHex } from '../formats/bytes/hex.ts'
 import { authenticodeDigests } from '../formats/pe/authenticode.ts'
 import { machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
-import { checkSignatureDigests, parseSignatures, signerSubjects } from '../formats/pe/signature.ts'
+import {
+  type AuthenticodeSignature,
+  checkSignatureDigests,
+  parseSignatures,
+  signerSubjects,
+} from '../formats/pe/signature.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { BootFileFacts } from './prediction.ts'
 
@@ -16,6 +21,8 @@ export interface LoadedFile {
   /** Subjects of the certificates in its signatures, signers first; empty for an unsigned file. */
   readonly signedBy: readonly string[]
   readonly signed: boolean
+  /** In the order of the certificate table, those that do not verify included. */
+  readonly signatures: readonly AuthenticodeSignature[]
 }
 
 /**
@@ -31,9 +38,9 @@ export function loadedFile(file: BootFile): LoadedFile {
       where: { source: file.path },
     })
   const digests = authenticodeDigests(pe)
-  const signatures = parseSignatures(pe)
+  const signatures = parseSignatures(pe, digests)
   checkSignatureDigests(pe, signatures, digests)
-  return { file, pe, digests, signedBy: signerSubjects(signatures), signed: signatures.length > 0 }
+  return { file, pe, digests, signedBy: signerSubjects(signatures), signed: signatures.length > 0, signatures }
 }
 
 /** What is told of a file that is measured, with its Authenticode digest in the banks asked for. */

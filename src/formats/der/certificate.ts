@@ -1,4 +1,4 @@
-// X.509 certificates (RFC 5280): the fields that name one. Bytes are kept as they came.
+// X.509 certificates (RFC 5280): the fields that name one, and who really issued it. Bytes are kept as they came.
 
 import { X509Certificate } from 'node:crypto'
 import {
@@ -7,6 +7,7 @@ import {
   type DerOrigin,
   derError,
   isUniversal,
+  objectIdentifier,
   parseDer,
   tags,
   universalAt,
@@ -19,29 +20,71 @@ export interface Certificate {
   /** Issuer name and serial number as DER, to find the certificate that a signer names. */
   readonly issuerName: Uint8Array
   readonly serialNumber: Uint8Array
+  /** TBSCertificate as DER, what the issuer signed and what hashes of certificates in dbx cover. */
+  readonly toBeSigned: Uint8Array
 }
 
 /** Throws the code of `origin`. */
 export function parseCertificate(bytes: Uint8Array, origin: DerOrigin): Certificate {
-  const toBeSigned = universalAt(parseDer(bytes, origin), 0, tags.sequence, 'TBSCertificate')
-  const first = childAt(toBeSigned, 0, 'serialNumber')
-  const serial = isUniversal(first, tags.integer) ? 0 : 1
+  const certificate = parseDer(bytes, origin)
+  const toBeSigned = universalAt(certificate, 0, tags.sequence, 'TBSCertificate')
+  const serial = hasVersion(toBeSigned) ? 1 : 0
   return {
-    bytes,
+    bytes: certificate.bytes,
     serialNumber: universalAt(toBeSigned, serial, tags.integer, 'serialNumber').bytes,
     issuerName: universalAt(toBeSigned, serial + 2, tags.sequence, 'issuer').bytes,
     subject: subjectOf(bytes, origin),
+    toBeSigned: toBeSigned.bytes,
   }
+}
+
+/** False for version 1, whose certificates have no extensions. */
+function hasVersion(toBeSigned: DerElement): boolean {
+  return !isUniversal(childAt(toBeSigned, 0, 'serialNumber'), tags.integer)
 }
 
 function subjectOf(bytes: Uint8Array, origin: DerOrigin): string {
   let subject: string
   try {
-    subject = new X509Certificate(bytes).subject
+    subject = new X509Certificate(bytes).subject ?? ''
   } catch (error) {
     throw derError(origin, error instanceof Error ? error.message : String(error), 'an X.509 certificate')
   }
   return subject.split('\n').reverse().join(', ')
+}
+
+/**
+ * True when `issuer` issued the certificate: its key verifies it, the names and key identifiers fit, and it may issue
+ * certificates. This is what OpenSSL demands with partial chains and without dates (X509_check_issued, X509_check_ca),
+ * and firmware (edk2 BaseCryptLib) and shim (Cryptlib) check with OpenSSL. Dates are not looked at, as there.
+ */
+export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+  try {
+    const [child, parent] = [new X509Certificate(certificate.bytes), new X509Certificate(issuer.bytes)]
+    return (
+      child.checkIssued(parent) && (parent.ca || mayIssueWithoutFlag(parent, issuer)) && child.verify(parent.publicKey)
+    )
+  } catch {
+    // a key of an unknown kind verifies nothing
+    return false
+  }
+}
+
+const basicConstraints = '2.5.29.19'
+const keyUsage = '2.5.29.15'
+
+/** OpenSSL's exceptions: version 1 and self-issued, or a key usage (which checkIssued read) instead of basic constraints. */
+function mayIssueWithoutFlag(parent: X509Certificate, { toBeSigned, bytes }: Certificate): boolean {
+  const fields = parseDer(toBeSigned, { source: '', path: 'TBSCertificate', code: 'INPUT_INVALID' })
+  if (!hasVersion(fields)) return parent.checkIssued(new X509Certificate(bytes))
+  const extensions = fields.children.find(child => child.tagClass === 'context' && child.tagNumber === 3)
+  const names = (extensions?.children[0]?.children ?? []).map(child => objectIdentifier(childAt(child, 0, 'extnID')))
+  return names.includes(keyUsage) && !names.includes(basicConstraints)
+}
+
+/** Object identifiers of the extended key usage; empty without that extension or when it cannot be read. */
+export function extendedKeyUsage(certificate: Certificate): readonly string[] {
+  return new X509Certificate(certificate.bytes).keyUsage ?? []
 }
 
 /** True when the bytes are one DER SEQUENCE that ends exactly where they end. */

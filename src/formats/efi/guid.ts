@@ -12,6 +12,13 @@ export const guids = {
   shimLock: '605dab50-e046-4300-abb6-3dd810dd8b23',
   certX509: 'a5c059a1-94e4-4aa7-87b5-ab155c2bf072',
   certSha256: 'c1c41626-504c-4092-aca9-41f936934328',
+  certSha1: '826ca512-cf10-4ac9-b187-be01496631bd',
+  certSha384: 'ff3e5307-9fd0-48c9-85f1-8ad56c701e01',
+  certSha512: '093e0fae-a6c4-4f50-9f1b-d41e2b89c19a',
+  certRsa2048: '3c5766e8-269c-4e34-aa14-ed776e85b3b6',
+  certX509Sha256: '3bd2a492-96c0-4079-b420-fcf98ef103ed',
+  certX509Sha384: '7076876e-80c2-4ee6-aad2-28b349a6865b',
+  certX509Sha512: '446dbf63-2502-4cda-bcfa-2465d2b0fe9d',
 } as const
 
 const fieldOrder = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
