@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../../errors.ts'
 import { ByteCursor } from '../bytes/cursor.ts'
+import type { Bank } from '../bytes/digest.ts'
 import { formatGuid, type Guid, guids, parseGuid } from './guid.ts'
 
 /** EFI_SIGNATURE_DATA: a certificate or a hash, and who put it there. */
@@ -17,10 +18,27 @@ export interface SignatureList {
   readonly signatures: readonly SignatureData[]
 }
 
+/** The type of list that holds hashes of whole files, by the bank of the hash. */
+export const imageHashTypes = {
+  sha1: guids.certSha1,
+  sha256: guids.certSha256,
+  sha384: guids.certSha384,
+  sha512: guids.certSha512,
+} as const satisfies Record<Bank, Guid>
+
+/** The type of list that holds hashes of TBSCertificate with a time of revocation (16 bytes), by the bank of the hash. */
+export const certificateHashTypes = {
+  sha256: guids.certX509Sha256,
+  sha384: guids.certX509Sha384,
+  sha512: guids.certX509Sha512,
+} as const satisfies Partial<Record<Bank, Guid>>
+
 const fixedSize = 28
 const ownerSize = 16
 
-/** Signature lists one behind the other, to the end of the bytes. Throws `code` (INPUT_INVALID when left out). */
+/**
+ * Signature lists one behind the other, to the end of the bytes; those of an unknown type are kept as they are. Throws `code` (INPUT_INVALID when left out).
+ */
 export function parseSignatureLists(
   bytes: Uint8Array,
   source: string,
@@ -47,6 +65,23 @@ export function parseSignatureLists(
     lists.push({ type, header, signatures })
   }
   return lists
+}
+
+/** EFI_SIGNATURE_DATA as bytes, what an authority event holds: owner, then certificate or hash. */
+export function formatSignatureData({ owner, data }: SignatureData): Uint8Array {
+  return new Uint8Array(Buffer.concat([guidOf(owner), data]))
+}
+
+/** The first hash of a whole file in lists of that bank's type, in order. */
+export function findImageHash(
+  lists: readonly SignatureList[],
+  bank: Bank,
+  hash: Uint8Array,
+): SignatureData | undefined {
+  return lists
+    .filter(list => list.type === imageHashTypes[bank])
+    .flatMap(list => list.signatures)
+    .find(({ data }) => Buffer.compare(data, hash) === 0)
 }
 
 /** The lists as bytes. All signatures of one list have to be of one size, as `parseSignatureLists` gives them. */
