@@ -1,6 +1,15 @@
 // Signing keys and X.509 certificates (RFC 5280) for tests: RSA 2048 from a seed, so that equal seeds give equal bytes.
 
-import { checkPrimeSync, createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import {
+  checkPrimeSync,
+  createECDH,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign,
+} from 'node:crypto'
+import type { Bank } from '../../src/formats/bytes/digest.ts'
 import {
   bitString,
   context,
@@ -31,42 +40,88 @@ export interface SigningKeyOptions {
   readonly commonName?: string
   /** The certificate is signed by this key; without it, by itself. */
   readonly issuer?: SigningKey
+  /** Elliptic curve P-256 instead of RSA; signatures with it are not the same every time. */
+  readonly curve?: 'P-256'
+  /** What the issuer's signature is made over; sha256 when left out. */
+  readonly digest?: Bank
+  /** False: the certificate says that it is none of an authority. */
+  readonly authority?: false
+  /** Extended key usages beside code signing. */
+  readonly usages?: readonly string[]
+  /** 1: no extensions. */
+  readonly version?: 1
 }
 
 const made = new Map<string, SigningKey>()
 
-export const sha256WithRsa = () => sequence(objectIdentifier('1.2.840.113549.1.1.11'), derNull())
+const signatureAlgorithms: Readonly<Record<Bank, { readonly rsa: string; readonly ec: string }>> = {
+  sha1: { rsa: '1.2.840.113549.1.1.5', ec: '1.2.840.10045.4.1' },
+  sha256: { rsa: '1.2.840.113549.1.1.11', ec: '1.2.840.10045.4.3.2' },
+  sha384: { rsa: '1.2.840.113549.1.1.12', ec: '1.2.840.10045.4.3.3' },
+  sha512: { rsa: '1.2.840.113549.1.1.13', ec: '1.2.840.10045.4.3.4' },
+}
+
+/** AlgorithmIdentifier of signatures by that key. */
+export function signatureAlgorithm(bank: Bank, key: KeyObject): Uint8Array {
+  return key.asymmetricKeyType === 'ec'
+    ? sequence(objectIdentifier(signatureAlgorithms[bank].ec))
+    : sequence(objectIdentifier(signatureAlgorithms[bank].rsa), derNull())
+}
 
 /** A key and its certificate, the same for the same seed and options; kept for the life of the process. */
 export function makeSigningKey(seed: string | number = 'test', options: SigningKeyOptions = {}): SigningKey {
   const commonName = options.commonName ?? `Test signing key ${seed}`
   const name = JSON.stringify([String(seed), commonName, options.issuer?.commonName ?? null])
-  const known = made.get(name)
+  const { issuer, curve, digest = 'sha256', authority, usages = [], version } = options
+  const form = JSON.stringify([name, curve, digest, authority, usages, version])
+  const kept = createHash('sha256')
+    .update(issuer?.certificate ?? '')
+    .update(form)
+    .digest('hex')
+  const known = made.get(kept)
   if (known !== undefined) return known
-  const privateKey = rsaKey(String(seed))
+  const privateKey = curve === undefined ? rsaKey(String(seed)) : curveKey(String(seed))
   const subjectName = sequence(setOf(sequence(objectIdentifier('2.5.4.3'), utf8String(commonName))))
-  const issuerName = options.issuer?.subjectName ?? subjectName
+  const issuerName = issuer?.subjectName ?? subjectName
   const serialNumber = unsignedInteger(createHash('sha256').update(name).digest().subarray(0, 15))
   const publicKey = new Uint8Array(createPublicKey(privateKey).export({ type: 'spki', format: 'der' }))
   const extensions = sequence(
-    sequence(objectIdentifier('2.5.29.19'), derTrue(), octetString(sequence(derTrue()))),
-    sequence(objectIdentifier('2.5.29.37'), octetString(sequence(objectIdentifier('1.3.6.1.5.5.7.3.3')))),
+    sequence(
+      objectIdentifier('2.5.29.19'),
+      derTrue(),
+      octetString(authority === false ? sequence() : sequence(derTrue())),
+    ),
+    sequence(
+      objectIdentifier('2.5.29.37'),
+      octetString(sequence(...['1.3.6.1.5.5.7.3.3', ...usages].map(objectIdentifier))),
+    ),
   )
+  const signingKey = issuer?.privateKey ?? privateKey
   const toBeSigned = sequence(
-    context(0, unsignedInteger(Uint8Array.of(2))),
+    ...(version === 1 ? [] : [context(0, unsignedInteger(Uint8Array.of(2)))]),
     serialNumber,
-    sha256WithRsa(),
+    signatureAlgorithm(digest, signingKey),
     issuerName,
     sequence(newYear(2020), newYear(2060)),
     subjectName,
     publicKey,
-    context(3, extensions),
+    ...(version === 1 ? [] : [context(3, extensions)]),
   )
-  const signature = sign('sha256', toBeSigned, options.issuer?.privateKey ?? privateKey)
-  const certificate = sequence(toBeSigned, sha256WithRsa(), bitString(signature))
+  const signature = sign(digest, toBeSigned, signingKey)
+  const certificate = sequence(toBeSigned, signatureAlgorithm(digest, signingKey), bitString(signature))
   const key = { commonName, privateKey, certificate, issuerName, serialNumber, subjectName }
-  made.set(name, key)
+  made.set(kept, key)
   return key
+}
+
+function curveKey(seed: string): KeyObject {
+  const secret = createHash('sha256').update(seed).digest()
+  const pair = createECDH('prime256v1')
+  pair.setPrivateKey(secret)
+  const point = pair.getPublicKey()
+  const jwk = { kty: 'EC', crv: 'P-256', d: secret.toString('base64url') }
+  const [x, y] = [point.subarray(1, 33), point.subarray(33)].map(half => half.toString('base64url'))
+  return createPrivateKey({ key: { ...jwk, x: x ?? '', y: y ?? '' }, format: 'jwk' })
 }
 
 function rsaKey(seed: string): KeyObject {
