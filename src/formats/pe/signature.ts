@@ -5,7 +5,7 @@ import { type Bank, type Digests, digestLength } from '../bytes/digest.ts'
 import { formatHex } from '../bytes/hex.ts'
 import { type Certificate, sameElement } from '../der/certificate.ts'
 import { certificatePath } from '../der/certificate-path.ts'
-import { type DerOrigin, derError, tags, universalAt } from '../der/element.ts'
+import { type DerOrigin, derError, isUniversal, tags, universalAt } from '../der/element.ts'
 import { parseSignedData, type SignedData } from '../der/signed-data.ts'
 import { algorithmIdentifier, digestAlgorithmOf, namedBySigner, signerFault } from '../der/signer-info.ts'
 import { authenticodeDigests } from './authenticode.ts'
@@ -48,6 +48,7 @@ function parseSignature(bytes: Uint8Array, origin: DerOrigin, digests: Digests):
   const signedData = parseSignedData(bytes, origin)
   const { contentType, content, certificates, signers } = signedData
   if (contentType !== spcIndirectData) throw derError(origin, `content ${contentType}`, 'SpcIndirectDataContent')
+  if (!isUniversal(content, tags.sequence)) throw derError(origin, 'another element', 'SpcIndirectDataContent')
   const digestInfo = universalAt(content, 1, tags.sequence, 'messageDigest')
   const identifier = algorithmIdentifier(digestInfo, 0, 'digestAlgorithm')
   const algorithm = digestAlgorithmOf(identifier)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { isOneSequence, parseCertificate } from '../../../src/formats/der/certificate.ts'
+import { extendedKeyUsage, isIssuedBy, isOneSequence, parseCertificate } from '../../../src/formats/der/certificate.ts'
 import { childAt, objectIdentifier, parseDer } from '../../../src/formats/der/element.ts'
-import { makeSigningKey } from '../../build/certificate.ts'
+import { makeSigningKey, type SigningKey } from '../../build/certificate.ts'
 import { cuts, faultOf, flips, outcome } from '../../build/damage.ts'
 import { context, derNull, octetString, objectIdentifier as oid, sequence } from '../../build/der.ts'
 
@@ -53,5 +53,54 @@ describe('certificates', () => {
     for (const cut of cuts(key.certificate)) expect(outcome(() => parseCertificate(cut, origin))).toBe('PE_INVALID')
     for (const { bytes } of flips(key.certificate))
       expect(['PE_INVALID', 'read']).toContain(outcome(() => parseCertificate(bytes, origin)))
+  })
+
+  const read = (one: SigningKey) => parseCertificate(one.certificate, origin)
+  const issued = (one: SigningKey, by: SigningKey) => isIssuedBy(read(one), read(by))
+  const named = (seed: string, by?: SigningKey) =>
+    makeSigningKey(seed, { commonName: 'The issuer', ...(by === undefined ? {} : { issuer: by }) })
+
+  it('are issued by the key that signed them, never by a name alone', () => {
+    expect(issued(key, issuer)).toBe(true)
+    expect(issued(issuer, issuer)).toBe(true)
+    expect(issued(issuer, key)).toBe(false)
+    expect(issued(key, named('stranger'))).toBe(false)
+    // the right key under another name
+    expect(issued(key, makeSigningKey('issuer', { commonName: 'Another name' }))).toBe(false)
+    expect(issued(key, makeSigningKey('curve', { commonName: 'The issuer', curve: 'P-256' }))).toBe(false)
+  })
+
+  it.each(['sha1', 'sha384', 'sha512'] as const)('are verified with %s too', digest => {
+    const curve = makeSigningKey('curve-issuer', { curve: 'P-256' })
+    expect(issued(makeSigningKey('child', { issuer, digest }), issuer)).toBe(true)
+    expect(issued(makeSigningKey('child', { issuer: curve, digest }), curve)).toBe(true)
+  })
+
+  it('are not issued by one that says it is no authority, as OpenSSL has it', () => {
+    const plain = makeSigningKey('plain', { authority: false })
+    expect(issued(makeSigningKey('child', { issuer: plain }), plain)).toBe(false)
+    const old = makeSigningKey('old', { version: 1 })
+    expect(issued(makeSigningKey('child', { issuer: old }), old)).toBe(true)
+    const middle = makeSigningKey('old-middle', { version: 1, issuer: old })
+    expect(issued(makeSigningKey('child', { issuer: middle }), middle)).toBe(false)
+  })
+
+  it('say what their key is for', () => {
+    expect(extendedKeyUsage(read(makeSigningKey('modules', { usages: ['1.3.6.1.4.1.2312.16.1.2'] })))).toEqual([
+      '1.3.6.1.5.5.7.3.3',
+      '1.3.6.1.4.1.2312.16.1.2',
+    ])
+    expect(extendedKeyUsage(read(makeSigningKey('old', { version: 1 })))).toEqual([])
+  })
+
+  it('one byte changed anywhere is never issued by the issuer', () => {
+    const by = read(issuer)
+    let readable = 0
+    for (const { bytes } of flips(key.certificate))
+      if (outcome(() => parseCertificate(bytes, origin)) === 'read') {
+        readable += 1
+        expect(isIssuedBy(parseCertificate(bytes, origin), by)).toBe(false)
+      }
+    expect(readable).toBeGreaterThan(100)
   })
 })
