@@ -5,12 +5,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { banks } from '../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../src/formats/bytes/hex.ts'
+import { parseSignedData } from '../../src/formats/der/signed-data.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
-import { signPe } from '../build/authenticode.ts'
+import { firmwareAuthority } from '../../src/predict/firmware-authority.ts'
+import { type SignOptions, signPe } from '../build/authenticode.ts'
 import { firmwareKey, makeGrub, makeKernel, makeShim, seededBytes, vendorKeys } from '../build/boot-files.ts'
 import { makeSigningKey, type SigningKey } from '../build/certificate.ts'
+import { outcome } from '../build/damage.ts'
+import { listsOf, loadFile } from '../build/load-file.ts'
 import { makePe } from '../build/pe.ts'
 
 let directory = ''
@@ -80,5 +85,80 @@ describe('signed files of our makers', () => {
     writeFileSync(join(directory, 'own.pem'), pem(own.certificate))
     const args = ['--cert', join(directory, 'own.pem'), written('changed.efi', bytes)]
     expect(() => execFileSync('sbverify', args, { stdio: 'pipe' })).toThrow()
+  })
+})
+
+const root = makeSigningKey('trust-root', { commonName: 'Root' })
+const middle = makeSigningKey('trust-middle', { commonName: 'Middle', issuer: root })
+const leaf = makeSigningKey('trust-leaf', { commonName: 'Leaf', issuer: middle })
+const impostor = makeSigningKey('trust-impostor', { commonName: 'Root' })
+const plain = makeSigningKey('trust-plain', { commonName: 'Plain', authority: false })
+const belowPlain = makeSigningKey('trust-below', { issuer: plain })
+const first = makeSigningKey('trust-v1', { version: 1 })
+const belowFirst = makeSigningKey('trust-below', { issuer: first })
+const curved = makeSigningKey('trust-curve', { curve: 'P-256' })
+const withMiddle = { otherCertificates: [middle.certificate] }
+
+const trials: readonly { name: string; signer: SigningKey; db: SigningKey; options?: SignOptions; trusted: boolean }[] =
+  [
+    { name: 'the signer', signer: leaf, db: leaf, trusted: true },
+    { name: 'an embedded issuer', signer: leaf, db: middle, options: withMiddle, trusted: true },
+    { name: 'the issuer of an embedded one', signer: leaf, db: root, options: withMiddle, trusted: true },
+    { name: 'an issuer out of reach', signer: leaf, db: root, trusted: false },
+    { name: 'the same name with another key', signer: leaf, db: impostor, options: withMiddle, trusted: false },
+    { name: 'an issuer that is no authority', signer: belowPlain, db: plain, trusted: false },
+    { name: 'a signer that is no authority', signer: plain, db: plain, trusted: true },
+    { name: 'an issuer of version 1', signer: belowFirst, db: first, trusted: true },
+    { name: 'a signature by another key', signer: leaf, db: leaf, options: { signedBy: root }, trusted: false },
+    {
+      name: 'another messageDigest',
+      signer: leaf,
+      db: leaf,
+      options: { messageDigest: new Uint8Array(32) },
+      trusted: false,
+    },
+    { name: 'no certificate', signer: leaf, db: leaf, options: { signerCertificate: false }, trusted: false },
+    ...banks.flatMap(algorithm => [
+      { name: `RSA with ${algorithm}`, signer: leaf, db: leaf, options: { algorithm }, trusted: true },
+      {
+        name: `an elliptic curve with ${algorithm}`,
+        signer: curved,
+        db: curved,
+        options: { algorithm },
+        trusted: true,
+      },
+      {
+        name: `${algorithm} over the content`,
+        signer: leaf,
+        db: leaf,
+        options: { algorithm, attributes: false as const },
+        trusted: true,
+      },
+    ]),
+  ]
+
+describe('what db trusts', () => {
+  // firmware calls PKCS7_verify of OpenSSL with one certificate of db, and these are its flags
+  it.each(trials)('$name: OpenSSL agrees', ({ signer, db, options, trusted }) => {
+    const bytes = signPe(makePe({ sections: [section] }), signer, options)
+    const keys = { db: listsOf(db), dbx: [], source: 'test' }
+    expect(outcome(() => firmwareAuthority(loadFile(bytes), keys)) === 'read').toBe(trusted)
+    const data = parsePe(bytes, 'file.efi').signatures[0]?.data ?? new Uint8Array(0)
+    const { content } = parseSignedData(data, { source: 'file.efi', path: 'signature', code: 'PE_INVALID' })
+    const args = ['-in', written('p7', data), '-content', written('content', content.content)]
+    const flags = [
+      '-binary',
+      '-purpose',
+      'any',
+      '-partial_chain',
+      '-no_check_time',
+      '-CAfile',
+      join(directory, 'db.pem'),
+    ]
+    writeFileSync(join(directory, 'db.pem'), pem(db.certificate))
+    const verify = () =>
+      execFileSync('openssl', ['smime', '-verify', '-inform', 'DER', ...args, ...flags], { stdio: 'pipe' })
+    if (trusted) expect(verify).not.toThrow()
+    else expect(verify).toThrow(/Verification failure|Error reading/)
   })
 })
