@@ -75,6 +75,12 @@ export const errorCodes = {
     'see docs/pcrs.md; relax require-coverage only if you accept that',
   ),
   SHIM_UNSUPPORTED: row('refused', 'the shim has no readable .vendor_cert section or no known version'),
+  PLATFORM_INVALID: row('input', 'a platform profile cannot be read, or contradicts itself'),
+  PLATFORM_INSUFFICIENT: row('refused', 'a platform profile does not say enough to predict PCR 7 or 14'),
+  SBAT_REVOKED: row(
+    'refused',
+    'shim would refuse a boot file, or itself, since the SBAT level asks for a newer generation',
+  ),
   OPERATOR_WOULD_NOT_APPROVE: row(
     'refused',
     'the trusted-execution-clusters operator would publish other values than the ones needed',
