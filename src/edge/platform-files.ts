@@ -1,9 +1,9 @@
 // Directories of platform profiles, read within ceilings; a copied efivarfs has many files that do not count.
 
 import { lstat, opendir, realpath } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { ToolError } from '../errors.ts'
-import { fileCeilings, readLocalFile } from './files.ts'
+import { fileCeilings, readLocalFile, readLocalText } from './files.ts'
 
 const ceilings = { names: 10_000, variable: 1024 * 1024 } as const
 
@@ -79,4 +79,49 @@ async function checkInside(directory: string, path: string): Promise<void> {
     wanted: `a file in ${directory}`,
     where: { source: path },
   })
+}
+
+/** Throws OUTPUT_NOT_WRITABLE unless the directory is empty or not there. */
+export async function checkEmptyDirectory(directory: string): Promise<{ readonly absolute: string }> {
+  const refuse = (found: string, cause?: unknown) =>
+    new ToolError('OUTPUT_NOT_WRITABLE', 'the profile is not written', {
+      found,
+      wanted: 'an empty directory, or none of that name',
+      where: { source: directory },
+      cause,
+    })
+  const entries = await opendir(directory).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined
+    throw refuse(cause.code ?? String(cause), cause)
+  })
+  const first = await entries?.read()
+  await entries?.close()
+  if (first !== null && first !== undefined) throw refuse(`a directory that holds ${first.name}`)
+  return { absolute: resolve(directory) }
+}
+
+const bankNames = ['sha1', 'sha256', 'sha384', 'sha512']
+const pcrIndexes = Array.from({ length: 24 }, (_, index) => `${index}`)
+
+/**
+ * PCR values that lie beside an event log: `pcrs.json`, or directories like those of /sys/class/tpm/tpm0 (pcr-sha256/4).
+ * Gives JSON text `{bank: {index: hex}}`, undefined when there is nothing. For the log of a running system itself, the
+ * values of its TPM.
+ */
+export async function readPcrsBeside(
+  log: string,
+): Promise<{ readonly text: string; readonly source: string } | undefined> {
+  const directory = dirname(resolve(log))
+  const source = join(directory, 'pcrs.json')
+  const text = await readLocalText(source).catch(() => undefined)
+  if (text !== undefined) return { text, source }
+  const tpm = directory.match(/^\/sys\/kernel\/security\/(tpm[0-9]+)$/)?.[1]
+  const place = tpm === undefined ? directory : `/sys/class/tpm/${tpm}`
+  const values: Record<string, Record<string, string>> = {}
+  for (const bank of bankNames)
+    for (const index of pcrIndexes) {
+      const value = await readLocalText(join(place, `pcr-${bank}`, index), 1024).catch(() => undefined)
+      if (value !== undefined) values[bank] = { ...values[bank], [index]: value.trim().toLowerCase() }
+    }
+  return Object.keys(values).length === 0 ? undefined : { text: JSON.stringify(values), source: place }
 }

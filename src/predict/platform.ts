@@ -152,8 +152,11 @@ function levelOf(yaml: PlatformYaml, content: ProfileContent | undefined): strin
   })
 }
 
-/** Given or from platform.yaml, else by the directories; `efivars` says nothing, so its parent does. */
-function platformName(given: string | undefined, directories: readonly ProfileDirectory[]): string {
+/** As given, else by the directories; `efivars` says nothing, so its parent does. Throws PLATFORM_INVALID. */
+export function platformName(
+  given: string | undefined,
+  directories: readonly Pick<ProfileDirectory, 'name' | 'absolute'>[],
+): string {
   const name = given ?? [...new Set(directories.map(directoryName))].join('+')
   if (isPlatformName(name)) return name
   const source = directories[0]?.name
@@ -165,7 +168,7 @@ function platformName(given: string | undefined, directories: readonly ProfileDi
   })
 }
 
-function directoryName({ name, absolute }: ProfileDirectory): string {
+function directoryName({ name, absolute }: Pick<ProfileDirectory, 'name' | 'absolute'>): string {
   const parts = (absolute ?? name).split('/').filter(part => part !== '' && part !== '.')
   const last = parts.at(-1) ?? ''
   return last === 'efivars' ? (parts.at(-2) ?? last) : last
