@@ -90,7 +90,7 @@ export function vendorTable(allowed: Uint8Array, denied: Uint8Array): Uint8Array
 }
 
 /** shim's `.sbatlevel`: version 0, two offsets from offset 4, then two texts with NUL. */
-function sbatLevel(automatic: string, latest: string): Uint8Array {
+export function sbatLevel(automatic: string, latest: string): Uint8Array {
   const header = Buffer.alloc(12)
   header.writeUInt32LE(8, 4)
   header.writeUInt32LE(8 + automatic.length + 1, 8)
