@@ -1,6 +1,6 @@
 // platform.yaml: what people say of a machine type beside its variables (interface §2). YAML 1.2, unknown keys refused.
 
-import { load } from 'js-yaml'
+import { loadAll } from 'js-yaml'
 import * as v from 'valibot'
 import { ToolError } from '../errors.ts'
 import { banks } from '../formats/bytes/digest.ts'
@@ -57,8 +57,9 @@ const keys = Object.keys(schema.entries)
 export function parsePlatformYaml(bytes: Uint8Array, source: string): PlatformYaml {
   const value = yamlValue(bytes, source)
   if (value === undefined || value === null) return {}
-  if (typeof value === 'object' && !Array.isArray(value))
-    for (const key of Object.keys(value)) if (!keys.includes(key)) throw unknownKey(key, source)
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw invalid(source, { found: Array.isArray(value) ? 'a list' : `a ${typeof value}`, wanted: 'keys and values' })
+  for (const key of Object.keys(value)) if (!keys.includes(key)) throw unknownKey(key, source)
   const result = v.safeParse(schema, value, { abortEarly: true })
   if (!result.success) {
     const [issue] = result.issues
@@ -82,9 +83,14 @@ export function parsePlatformYaml(bytes: Uint8Array, source: string): PlatformYa
 
 function yamlValue(bytes: Uint8Array, source: string): unknown {
   if (bytes.length > ceiling) throw invalid(source, { found: `${bytes.length} bytes`, wanted: `at most ${ceiling}` })
+  const documents = parseDocuments(bytes, source)
+  if (documents.length <= 1) return documents[0]
+  throw invalid(source, { found: `${documents.length} documents`, wanted: 'one YAML document' })
+}
+
+function parseDocuments(bytes: Uint8Array, source: string): readonly unknown[] {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return text.trim() === '' ? undefined : load(text, { maxDepth: 20 })
+    return loadAll(new TextDecoder('utf-8', { fatal: true }).decode(bytes), { maxDepth: 20 })
   } catch (cause) {
     const found = cause instanceof Error ? (cause.message.split('\n')[0] ?? '').slice(0, 200) : 'no text'
     throw invalid(source, { found, wanted: 'one YAML document', cause })
