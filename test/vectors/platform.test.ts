@@ -105,4 +105,23 @@ describe.skipIf(shared.missing)('profiles of recorded boots', () => {
     expect(both.profileSha256).toBe(alone.profileSha256)
     expect(both.name).toBe(`${boot}+mok-variables`)
   })
+
+  it('no level that these boots left revokes a file that they started', () => {
+    const files = ['shimx64.efi', 'grubx64.efi', 'uki-252-A.signed.efi', 'systemd-bootx64-trixie.signed.efi']
+    const levels = ['grub-sb', 'grub-nosb'].map(boot =>
+      Buffer.from(shared.bytes('boots', boot, 'mok-variables/SbatLevelRT')).toString('latin1'),
+    )
+    for (const file of files) {
+      const section = findSection(parsePe(shared.bytes('inputs', file), file), '.sbat')
+      const rows = parseSbat(section?.data ?? none, file, 'SHIM_UNSUPPORTED')
+      expect(rows.length, file).toBeGreaterThan(1)
+      for (const level of levels) expect(sbatRevokes(rows, level), file).toBeUndefined()
+      const newest = Math.max(...rows.map(({ generation }) => generation))
+      const components = new Set(rows.map(({ component }) => component))
+      const raised = [...components].map(component => `${component},${newest + 1}\n`).join('')
+      expect(sbatRevokes(rows, `sbat,1,2999010100\n${raised}`), file).toEqual(
+        rows.find(({ component }) => component !== 'sbat'),
+      )
+    }
+  })
 })
