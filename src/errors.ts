@@ -150,6 +150,13 @@ export const errorCodes = {
     'refused',
     'the base has a .vmlinuz.hmac beside its kernel and the built image has none that fits',
   ),
+  UKI_INVALID: row('input', 'a unified kernel image breaks its specification'),
+  STUB_UNKNOWN: row(
+    'refused',
+    'it is not known what the stub of a unified kernel image measures',
+    'see docs/pcrs.md for the versions of systemd-stub that are known',
+  ),
+  UKI_NOT_PREDICTED: row('refused', 'a unified kernel image measures what cannot be known from the image alone'),
   UKI_NOT_SUPPORTED: row(
     'refused',
     'the image boots a unified kernel image; this version predicts shim, GRUB and kernel only',

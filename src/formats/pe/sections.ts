@@ -5,6 +5,10 @@ import type { ByteCursor } from '../bytes/cursor.ts'
 export interface PeSection {
   /** The whole name, `/n` resolved. */
   readonly name: string
+  /** The Name field, up to eight bytes: `/n` as it is there. */
+  readonly shortName: string
+  /** Offset of the section's header in the file. */
+  readonly headerOffset: number
   readonly virtualSize: number
   readonly virtualAddress: number
   readonly sizeOfRawData: number
@@ -28,7 +32,7 @@ export function parseSectionTable(cursor: ByteCursor, count: number, symbols: Sy
   const sections: PeSection[] = []
   for (let index = 0; index < count; index++) {
     const header = cursor.part(`Section ${index}`, sectionHeaderSize)
-    const shortName = header.take('Name', 8)
+    const shortName = text(header.take('Name', 8))
     const virtualSize = header.u32('VirtualSize')
     const virtualAddress = header.u32('VirtualAddress')
     const sizeOfRawData = header.u32('SizeOfRawData')
@@ -38,7 +42,9 @@ export function parseSectionTable(cursor: ByteCursor, count: number, symbols: Sy
       throw header.error('SizeOfRawData', `ends at ${end}`, `an end within the ${cursor.bytes.length} bytes`)
     const size = virtualSize === 0 ? sizeOfRawData : Math.min(virtualSize, sizeOfRawData)
     sections.push({
-      name: resolveName(text(shortName), cursor, symbols),
+      name: resolveName(shortName, cursor, symbols),
+      shortName,
+      headerOffset: header.origin,
       virtualSize,
       virtualAddress,
       sizeOfRawData,
