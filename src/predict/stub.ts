@@ -29,7 +29,7 @@ interface Known {
   readonly booted?: RegExp
 }
 
-/** src/fundamental/tpm-pcr.h (until 254), uki.h (from 255), at the tags and stable branches of these versions. */
+/** src/fundamental/tpm-pcr.h (until 254), uki.h (from 255), at the tags of these versions. */
 const versions: ReadonlyMap<number, Known> = new Map([
   [252, { measures: from252, booted: /~deb12u/ }],
   [253, { measures: from252 }],
@@ -40,9 +40,10 @@ const versions: ReadonlyMap<number, Known> = new Map([
   [258, { measures: from258 }],
   [259, { measures: from258 }],
   [260, { measures: from258 }],
+  [261, { measures: from258 }],
 ])
 /** The newest version that was read. */
-export const newestStub = 260
+export const newestStub = 261
 /** From this version on the stub lays the kernel out itself unless shim is there under Secure Boot: src/boot/linux.c. */
 const ownLoader = 258
 

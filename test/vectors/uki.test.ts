@@ -1,7 +1,7 @@
 // PCR 11 of real UKIs against recorded boots: event lists first, then values, four banks.
 
 import { describe, expect, it } from 'vitest'
-import { banks } from '../../src/formats/bytes/digest.ts'
+import { banks, digestLength } from '../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../src/formats/bytes/hex.ts'
 import { loaderInfo } from '../../src/formats/pe/loader-info.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
@@ -10,6 +10,8 @@ import { parseEventLog } from '../../src/formats/tcg/event-log.ts'
 import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
 import { pcrValue } from '../../src/predict/predict-image.ts'
 import { ukiEvents } from '../../src/predict/uki-events.ts'
+import { innerKernelEvents } from '../../src/predict/uki-kernel.ts'
+import { parameterPcrs } from '../../src/predict/uki-parameters.ts'
 import { sayWhatIsNotChecked, shared } from './shared.ts'
 
 sayWhatIsNotChecked('PCR 11 predicted from real UKIs against recorded boots')
@@ -44,6 +46,30 @@ describe.skipIf(shared.missing)('PCR 11 of a real UKI', () => {
     expect(predicted).toEqual(recorded)
     const pcrs = parsePcrs(shared.text('boots', boot, 'pcrs.json'), 'pcrs.json')
     expect(pcrValue(events, 11, banks)).toEqual(pcrs['11'])
+  })
+
+  it('with Secure Boot off the kernel inside is in PCR 4 behind the UKI, else not', () => {
+    const uki = parseUki(read('uki-252-A.signed.efi'))
+    const { build } = ukiEvents(uki, 'a', { phase: 'none' })
+    const pesOf = (boot: string) =>
+      parseEventLog(shared.bytes('boots', boot, 'eventlog.bin'), boot)
+        .events.filter(({ pcr, type }) => pcr === 4 && type === 'EV_EFI_BOOT_SERVICES_APPLICATION')
+        .map(({ digests }) => banks.map(bank => formatHex(digests[bank] ?? new Uint8Array(0))))
+    const off = innerKernelEvents(uki, 'a', build, { secureBoot: false, shim: null })
+    expect(off.map(({ digests }) => banks.map(bank => digests[bank]))).toEqual(pesOf('uki-nosb').slice(1))
+    expect(innerKernelEvents(uki, 'a', build, { secureBoot: true, shim: null })).toEqual(pesOf('uki-sb').slice(1))
+    const behindShim = innerKernelEvents(uki, 'a', build, { secureBoot: true, shim: { major: 16, minor: 1 } })
+    expect(behindShim).toEqual(pesOf('shim-uki-sb-mok').slice(2))
+  })
+
+  it('leaves PCR 12 and 13 as they start', () => {
+    const zero = Object.fromEntries(banks.map(bank => [bank, '00'.repeat(digestLength[bank])]))
+    for (const { boot } of boots) {
+      const systemdBoot = boot.startsWith('sdboot') ? loaderInfo(read('systemd-bootx64-trixie.signed.efi')) : undefined
+      const pcrs = parsePcrs(shared.text('boots', boot, 'pcrs.json'), 'pcrs.json')
+      const { untouched } = parameterPcrs(!boot.includes('nosb'), true, systemdBoot)
+      expect(untouched.map(pcr => pcrs[pcr])).toEqual([zero, zero])
+    }
   })
 
   it('tells UKIs from other boot files, and stubs from boot loaders', () => {
