@@ -140,6 +140,11 @@ export const errorCodes = {
   ),
   BOOT_LOADER_MISSING: row('refused', 'the image has no shim or GRUB in the places that bootupd uses'),
   BOOT_LOADER_NOT_UNIQUE: row('refused', 'the image has several candidates for one boot loader file'),
+  BOOT_CHAIN_UNCLEAR: row(
+    'refused',
+    'the image has boot loaders and kernels for more than one boot chain',
+    'name the one that nodes boot with boot-chain',
+  ),
   BOOT_DIRECTORY_NOT_EMPTY: row('refused', 'the built image has files below /boot'),
   NODE_SOFTWARE_MISSING: row('refused', 'kubelet or CRI-O of the base image are missing in the built image'),
   NODE_SOFTWARE_CHANGED: row(
@@ -159,7 +164,7 @@ export const errorCodes = {
   UKI_NOT_PREDICTED: row('refused', 'a unified kernel image measures what cannot be known from the image alone'),
   UKI_NOT_SUPPORTED: row(
     'refused',
-    'the image boots a unified kernel image; this version predicts shim, GRUB and kernel only',
+    'the image has a unified kernel image; images with shim, GRUB and kernel only are built and proposed',
   ),
   IMAGE_NOT_ON_BASE: row('refused', 'the layers of the built image do not begin with the layers of its base image'),
   ARCHITECTURE_NOT_SUPPORTED: row('refused', 'the architecture is not supported yet'),

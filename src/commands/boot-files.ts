@@ -1,14 +1,15 @@
 // `boot-files`: which files an image boots, where they are, and the files themselves on request (interface §2).
 
-import { extractFiles } from '../edge/extract-files.ts'
+import { extractFiles, type FileToWrite } from '../edge/extract-files.ts'
 import { environment } from '../edge/surroundings.ts'
+import { throwAll } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import type { BootFile, BootFileRole } from '../image/boot-file.ts'
-import { type ImageFacts, imageFacts } from '../image/image-contents.ts'
-import type { ImageSource } from '../image/image-source.ts'
+import { filesForChain } from '../image/chain-files.ts'
+import type { ImageFacts } from '../image/image-contents.ts'
 import type { Command } from './command.ts'
-import { openImage, registryOf } from './open-image.ts'
-import { readImage } from './read-image.ts'
+import { type ImageBootFiles, readBootFiles } from './image-boot-files.ts'
+import { registryOf } from './open-image.ts'
 
 /** The document that `boot-files --json` prints. */
 export interface BootFilesDocument {
@@ -25,19 +26,29 @@ export interface BootFilesDocument {
 
 export const bootFilesCommand: Command<'boot-files'> = async ({ image, architecture, allowInsecure, extract }) => {
   const registry = await registryOf(environment(), allowInsecure)
-  const document = await listBootFiles(await openImage(image, registry, architecture), extract)
+  const document = await listBootFiles(await readBootFiles(image, registry, architecture), extract)
   return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
 }
 
-/** Reads the image and its boot files; nothing is parsed. Throws the faults of the image, all refusals together. */
-export async function listBootFiles(image: ImageSource, extract: string | undefined): Promise<BootFilesDocument> {
-  const contents = await readImage(image)
-  if (extract !== undefined)
-    await extractFiles(
-      extract,
-      contents.bootFiles.map(file => ({ name: file.role, bytes: file.bytes })),
-    )
-  return { schemaVersion: 1, image: imageFacts(contents), bootFiles: contents.bootFiles.map(describe) }
+/** Tells all boot files, and writes them when asked to. Throws what is missing for any boot chain, all refusals together. */
+export async function listBootFiles(
+  { facts, found }: ImageBootFiles,
+  extract: string | undefined,
+): Promise<BootFilesDocument> {
+  const { problems } = filesForChain(found)
+  throwAll(problems.filter(({ code }) => code === 'BOOT_LOADER_MISSING' || code === 'KERNEL_MISSING'))
+  if (extract !== undefined) await extractFiles(extract, named(found.files))
+  return { schemaVersion: 1, image: facts, bootFiles: found.files.map(describe) }
+}
+
+/** By role: `kernel`, and `kernel-2` for a second one. */
+function named(files: readonly BootFile[]): FileToWrite[] {
+  const times = new Map<string, number>()
+  return files.map(({ role, bytes }) => {
+    const time = (times.get(role) ?? 0) + 1
+    times.set(role, time)
+    return { name: time === 1 ? role : `${role}-${time}`, bytes }
+  })
 }
 
 function describe({ role, path, layer, bytes }: BootFile): BootFilesDocument['bootFiles'][number] {
@@ -47,7 +58,7 @@ function describe({ role, path, layer, bytes }: BootFile): BootFilesDocument['bo
 function bootFilesTable({ image, bootFiles }: BootFilesDocument): string {
   return [
     `image   ${image.source}`,
-    `digest  ${image.digest}`,
+    ...(image.digest === null ? [] : [`digest  ${image.digest}`]),
     `kernel  ${image.kernelRelease ?? 'none'}`,
     ...bootFiles.flatMap(({ role, path, size, sha256 }) => [
       '',

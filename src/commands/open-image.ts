@@ -14,7 +14,7 @@ export async function registryOf(environment: Environment, allowInsecure: boolea
 
 /** Throws as the registry client and the layout reader. */
 export async function openImage(
-  location: ImageLocation,
+  location: Exclude<ImageLocation, { kind: 'root-file-system' }>,
   registry: RegistryClient,
   architecture: string,
 ): Promise<ImageSource> {

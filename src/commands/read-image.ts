@@ -5,6 +5,8 @@ import { readRpmDatabase } from '../edge/rpm-database.ts'
 import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
+import type { BootTree } from '../image/boot-tree.ts'
+import { filesForChain } from '../image/chain-files.ts'
 import { findEfiFiles } from '../image/efi-files.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
@@ -109,16 +111,18 @@ async function inOrder<T>(
 }
 
 async function describe(image: ImageSource, tree: ImageTree): Promise<ImageContents> {
-  const found = findBootFiles(tree, image.source)
-  const kernelHmac = hmacOf(tree, found)
+  const found = findBootFiles(tree, image.source, image.config.architecture)
+  const { files, kernelRelease, problems } = filesForChain(found, 'shim-grub-linux')
+  const kernelHmac = hmacOf(tree, kernelRelease)
   return {
     source: image.source,
     digest: image.digest,
     proof: 'all-layers',
     diffIds: image.config.diffIds,
     imageLabels: image.config.imageLabels,
-    bootFiles: found.files,
-    kernelRelease: found.kernelRelease,
+    bootFiles: files,
+    found,
+    kernelRelease,
     os: found.os,
     packages: await packagesOf(tree, image.source),
     listing: new Set([
@@ -129,11 +133,19 @@ async function describe(image: ImageSource, tree: ImageTree): Promise<ImageConte
     efiFiles: findEfiFiles(tree, image.source),
     kernelHmac,
     hasOstreeRepository: tree.isThere('sysroot/ostree/repo/config'),
-    problems: found.problems,
+    problems: [...unifiedKernels(found), ...problems],
   }
 }
 
-function hmacOf(tree: ImageTree, { kernelRelease }: FoundBootFiles): Uint8Array | null {
+/** UKIs are predicted, but not built and proposed: a build layers kernel packages, which have none. */
+function unifiedKernels({ files, source }: FoundBootFiles): ToolError[] {
+  const ukis = files.filter(file => file.role === 'uki').map(file => file.path)
+  if (ukis.length === 0) return []
+  const found = ukis.join(', ')
+  return [new ToolError('UKI_NOT_SUPPORTED', 'the image has a unified kernel image', { found, where: { source } })]
+}
+
+function hmacOf(tree: BootTree, kernelRelease: string | null): Uint8Array | null {
   if (kernelRelease === null) return null
   return tree.read(`${modulesDirectory}/${kernelRelease}/.vmlinuz.hmac`)?.bytes ?? null
 }

@@ -3,6 +3,7 @@
 import type { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import type { BootFile } from './boot-file.ts'
+import type { FoundBootFiles } from './boot-files.ts'
 import type { InstalledPackage } from './installed-packages.ts'
 import type { OsRelease } from './os-release.ts'
 
@@ -15,7 +16,10 @@ export interface ImageContents {
   /** Lowest first. */
   readonly diffIds: readonly OciDigest[]
   readonly imageLabels: Readonly<Record<string, string>>
+  /** Those of the chain shim, GRUB, Linux, which is the only one that is built and proposed. */
   readonly bootFiles: readonly BootFile[]
+  /** All boot files, for commands that take other chains too. */
+  readonly found: FoundBootFiles
   readonly kernelRelease: string | null
   readonly os: OsRelease
   /** null: the image has no RPM database. */
@@ -28,15 +32,16 @@ export interface ImageContents {
   readonly kernelHmac: Uint8Array | null
   /** Whether the image carries an ostree repository, which rpm-ostree needs (D8b). */
   readonly hasOstreeRepository: boolean
-  /** Refusals of interface §2: kernel, boot loaders, UKIs. */
+  /** What keeps the image from being built and proposed: kernel, boot loaders, UKIs. */
   readonly problems: readonly ToolError[]
 }
 
 /** `image` of the documents of interface §2. */
 export interface ImageFacts {
   readonly source: string
-  readonly digest: OciDigest
-  readonly proof: 'all-layers'
+  /** null for a root file system on disk. */
+  readonly digest: OciDigest | null
+  readonly proof: 'all-layers' | 'local'
   readonly os: OsRelease
   readonly kernelRelease: string | null
 }

@@ -133,16 +133,20 @@ export function parseRepositoryUrl(text: string): string {
 export type ImageLocation =
   | { readonly kind: 'registry'; readonly reference: ImageReference }
   | { readonly kind: 'oci-layout'; readonly directory: string; readonly tag: string | undefined }
+  | { readonly kind: 'root-file-system'; readonly directory: string }
 
-/** `docker://` and bare references, `oci:<directory>[:tag]`. */
+const imageLocations = 'docker://…, a bare reference, oci:<directory>[:tag], or dir:<root file system>'
+
+/** `docker://` and bare references, `oci:<directory>[:tag]`, `dir:<root file system>`. */
 export function parseImageLocation(text: string): ImageLocation {
-  const scheme = /^(oci-archive|docker-archive|containers-storage|docker-daemon|dir):/.exec(text)?.[1]
-  if (scheme === 'oci-archive' || scheme === 'dir')
+  const scheme = /^(oci-archive|docker-archive|containers-storage|docker-daemon):/.exec(text)?.[1]
+  if (scheme === 'oci-archive')
     throw new ToolError('SETTING_NOT_SUPPORTED', `${scheme}: is not supported yet`, {
       found: shown(text),
-      wanted: 'docker://…, a bare reference, or oci:<directory>[:tag]',
+      wanted: imageLocations,
     })
-  if (scheme !== undefined) return refuse(text, 'docker://…, a bare reference, or oci:<directory>[:tag]')
+  if (scheme !== undefined) return refuse(text, imageLocations)
+  if (text.startsWith('dir:')) return { kind: 'root-file-system', directory: parsePath(text.slice('dir:'.length)) }
   if (!text.startsWith('oci:')) return { kind: 'registry', reference: parseImageReference(text) }
   const [, directory, tag] = /^oci:([^:]+)(?::(.*))?$/s.exec(text) ?? []
   if (directory === undefined) return refuse(text, 'oci:<directory>[:tag]')
@@ -153,7 +157,7 @@ export function parseImageLocation(text: string): ImageLocation {
 export function parseLayoutLocation(text: string): { readonly directory: string; readonly tag: string | undefined } {
   const location = parseImageLocation(text)
   if (location.kind === 'oci-layout') return location
-  throw new ToolError('SETTING_NOT_SUPPORTED', 'proposing an image of a registry is not supported yet', {
+  throw new ToolError('SETTING_NOT_SUPPORTED', 'proposing an image that is not in an OCI layout is not supported yet', {
     found: shown(text),
     wanted: 'oci:<directory>[:tag]',
   })

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { listBootFiles } from '../../src/commands/boot-files.ts'
+import { bootFilesOf } from '../../src/commands/image-boot-files.ts'
 import { extractFiles } from '../../src/edge/extract-files.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import { ToolErrors } from '../../src/errors.ts'
@@ -17,8 +18,10 @@ import { makeImage, writeLayout } from '../build/oci-layout.ts'
 const release = '6.1.0-55.x86_64'
 const entries = baseEntries(release)
 const image = makeImage({ layers: [makeLayer(entries)] })
-const open = (layout: string, name?: string) =>
-  openLayout(join(directory, layout), { architecture: 'amd64', ...(name === undefined ? {} : { name }) })
+const open = async (layout: string, name?: string) =>
+  bootFilesOf(
+    await openLayout(join(directory, layout), { architecture: 'amd64', ...(name === undefined ? {} : { name }) }),
+  )
 
 let directory: string
 beforeEach(async () => {

@@ -2,21 +2,23 @@
 
 import { describe, expect, it } from 'vitest'
 import { type FoundBootFiles, findBootFiles } from '../../src/image/boot-files.ts'
+import { type BootChainWord, filesForChain } from '../../src/image/chain-files.ts'
 import { ImageTree } from '../../src/image/image-tree.ts'
 import { KnownPlaces } from '../../src/image/layer-path.ts'
 import { scanLayer } from '../../src/image/layers.ts'
 import { parseOsRelease } from '../../src/image/os-release.ts'
 import { knownRoots } from '../../src/image/places.ts'
 import { file, type LayerEntry, makeTar, sha256 } from '../build/layer.ts'
+import { makeSystemdProgram, makeUki } from '../build/uki.ts'
 
-async function find(entries: readonly LayerEntry[]): Promise<FoundBootFiles> {
+async function find(entries: readonly LayerEntry[], architecture?: string): Promise<FoundBootFiles> {
   const tar = makeTar(entries)
   const places = new KnownPlaces(knownRoots)
   async function* bytes() {
     yield tar
   }
   const layer = await scanLayer(bytes(), sha256(tar), 'image', { places, contents: new Set() })
-  return findBootFiles(new ImageTree([layer], places, 'image'), 'image')
+  return findBootFiles(new ImageTree([layer], places, 'image'), 'image', architecture)
 }
 
 const kernel = (release: string) => file(`usr/lib/modules/${release}/vmlinuz`, `MZ ${release}`)
@@ -25,8 +27,9 @@ const loaders = (top: string, vendor: string, text = 'old') => [
   file(`${top}/${vendor}/shimx64.efi`, `MZ shim ${text}`),
   file(`${top}/${vendor}/grubx64.efi`, `MZ grub ${text}`),
 ]
-const codes = (found: FoundBootFiles) => found.problems.map(one => one.code)
-const paths = (found: FoundBootFiles) => Object.fromEntries(found.files.map(one => [one.role, one.path]))
+const codes = (found: FoundBootFiles) => filesForChain(found).problems.map(one => one.code)
+const paths = (found: FoundBootFiles) => Object.fromEntries(filesForChain(found).files.map(one => [one.role, one.path]))
+const all = (found: FoundBootFiles, role: string) => found.files.filter(one => one.role === role).map(one => one.path)
 
 describe('boot loaders', () => {
   it('of usr/lib/efi win over those of bootupd/updates', async () => {
@@ -70,7 +73,7 @@ describe('boot loaders', () => {
   it('of several vendors are refused', async () => {
     const found = await find([kernel('6.1'), ...loaders(updates, 'fedora'), ...loaders(updates, 'centos')])
     expect(codes(found)).toEqual(['BOOT_LOADER_NOT_UNIQUE', 'BOOT_LOADER_NOT_UNIQUE'])
-    expect(found.problems[0]?.found).toBe(`${updates}/centos/shimx64.efi, ${updates}/fedora/shimx64.efi`)
+    expect(filesForChain(found).problems[0]?.found).toBe(`${updates}/centos/shimx64.efi, ${updates}/fedora/shimx64.efi`)
   })
 })
 
@@ -79,7 +82,7 @@ describe('kernels', () => {
 
   it('one is found, left-over modules do not count', async () => {
     const found = await find([...rest, kernel('6.1'), file('usr/lib/modules/6.0/modules.dep', '')])
-    expect(found.kernelRelease).toBe('6.1')
+    expect(filesForChain(found).kernelRelease).toBe('6.1')
     expect(paths(found).initramfs).toBeUndefined()
   })
 
@@ -87,25 +90,131 @@ describe('kernels', () => {
     expect(codes(await find([...rest, file('usr/lib/modules/6.0/modules.dep', '')]))).toEqual(['KERNEL_MISSING'])
     const found = await find([...rest, kernel('6.1'), kernel('6.2')])
     expect(codes(found)).toEqual(['KERNEL_NOT_UNIQUE'])
-    expect(found.kernelRelease).toBeNull()
-    expect(found.problems[0]?.found).toBe('6.1, 6.2')
-  })
-
-  it.each(['usr/lib/modules/6.1/linux.efi', 'boot/EFI/Linux/a.efi', 'usr/lib/efi/uki/1/EFI/Linux/b.EFI'])(
-    'a unified kernel image is refused: %s',
-    async path => {
-      const found = await find([...rest, kernel('6.1'), file(path, 'MZ')])
-      expect(codes(found)).toContain('UKI_NOT_SUPPORTED')
-    },
-  )
-
-  it('addons are no unified kernel images', async () => {
-    expect(codes(await find([...rest, kernel('6.1'), file('boot/EFI/Linux/x.addon.efi', 'MZ')]))).toEqual([])
+    expect(filesForChain(found).kernelRelease).toBeNull()
+    expect(filesForChain(found).problems[0]?.found).toBe('6.1, 6.2')
   })
 
   it('all problems come together', async () => {
     expect(codes(await find([]))).toEqual(['BOOT_LOADER_MISSING', 'BOOT_LOADER_MISSING', 'KERNEL_MISSING'])
   })
+})
+
+const uki = makeUki({ seed: 'a' })
+const modules = 'usr/lib/modules/6.1'
+
+describe('unified kernel images', () => {
+  it.each([`${modules}/linux.efi`, 'boot/EFI/Linux/a.efi', 'usr/lib/efi/uki/1/EFI/Linux/b.EFI'])(
+    'are found: %s',
+    async path => {
+      const found = await find([file(path, uki)])
+      expect(codes(found)).toEqual([])
+      expect(filesForChain(found).bootChain).toBe('uki')
+      expect(paths(found)).toEqual({ uki: path })
+      expect(filesForChain(found).kernelRelease).toBe(path.startsWith(modules) ? '6.1' : null)
+    },
+  )
+
+  it('are only files with a kernel inside; what cannot be read counts', async () => {
+    const addon = makeSystemdProgram({ program: 'systemd-addon', version: '257', sections: [] })
+    const found = await find([
+      ...loaders(updates, 'test'),
+      kernel('6.1'),
+      file(`${modules}/tool.efi`, addon),
+      file('boot/EFI/Linux/x.addon.efi', uki),
+      file('boot/EFI/other/y.efi', uki),
+    ])
+    expect(all(found, 'uki')).toEqual([])
+    expect(filesForChain(found).bootChain).toBe('shim-grub-linux')
+    const broken = await find([
+      ...loaders(updates, 'test'),
+      kernel('6.1'),
+      file(`${modules}/cut.efi`, uki.subarray(0, 200)),
+    ])
+    expect(all(broken, 'uki')).toEqual([`${modules}/cut.efi`])
+  })
+
+  it('with a boot loader make a chain of their own', async () => {
+    const [shim] = loaders(updates, 'test') as [LayerEntry, LayerEntry]
+    const entries = [file(`${modules}/linux.efi`, uki), kernel('6.1')]
+    expect(filesForChain(await find([...entries, shim])).bootChain).toBe('shim-uki')
+    const systemdBoot = makeSystemdProgram({ program: 'systemd-boot', version: '257.1', sections: [] })
+    const found = await find([
+      ...entries,
+      file(`${updates}/BOOT/BOOTX64.EFI`, systemdBoot),
+      file(`${updates}/systemd/systemd-bootx64.efi`, systemdBoot),
+    ])
+    expect(codes(found)).toEqual([])
+    expect(filesForChain(found).bootChain).toBe('systemd-boot-uki')
+    expect(paths(found)).toEqual({
+      'systemd-boot': `${updates}/systemd/systemd-bootx64.efi`,
+      uki: `${modules}/linux.efi`,
+    })
+  })
+
+  it('shim as BOOTX64.EFI is no systemd-boot', async () => {
+    const found = await find([
+      ...loaders(updates, 'test'),
+      kernel('6.1'),
+      file(`${updates}/BOOT/BOOTX64.EFI`, 'MZ shim old'),
+    ])
+    expect(all(found, 'systemd-boot')).toEqual([])
+    expect(codes(found)).toEqual([])
+  })
+
+  it('beside GRUB, or two of them, are refused with the list, unless the chain is named', async () => {
+    const both = await find([...loaders(updates, 'test'), kernel('6.1'), file(`${modules}/linux.efi`, uki)])
+    expect(codes(both)).toEqual(['BOOT_CHAIN_UNCLEAR'])
+    expect(filesForChain(both).problems[0]?.found).toBe(
+      [
+        `shim ${updates}/test/shimx64.efi`,
+        `grub ${updates}/test/grubx64.efi`,
+        `kernel ${modules}/vmlinuz`,
+        `uki ${modules}/linux.efi`,
+      ].join(', '),
+    )
+    const rolesOf = (chain: BootChainWord) => filesForChain(both, chain).files.map(({ role }) => role)
+    expect(rolesOf('shim-grub-linux')).toEqual(['shim', 'grub', 'kernel'])
+    expect(rolesOf('shim-uki')).toEqual(['shim', 'uki'])
+    expect(rolesOf('uki')).toEqual(['uki'])
+    expect(filesForChain(both, 'systemd-boot-uki').problems.map(({ code }) => code)).toEqual(['BOOT_LOADER_MISSING'])
+
+    const two = await find([file(`${modules}/linux.efi`, uki), file('boot/EFI/Linux/b.efi', makeUki({ seed: 'b' }))])
+    expect(codes(two)).toEqual(['KERNEL_NOT_UNIQUE'])
+    expect(filesForChain(two, 'uki').problems.map(({ code }) => code)).toEqual(['KERNEL_NOT_UNIQUE'])
+    const other = await find([file(`${modules}/linux.efi`, uki), kernel('6.2')])
+    expect(codes(other)).toEqual(['KERNEL_NOT_UNIQUE'])
+    expect(filesForChain(other, 'uki').problems).toEqual([])
+  })
+
+  it('with files that the stub loads besides are refused with the list', async () => {
+    const names = [
+      'boot/EFI/Linux/a.efi.extra.d/debug.addon.efi',
+      'boot/loader/addons/all.addon.efi',
+      'boot/loader/credentials/x.cred',
+    ]
+    const found = await find([file('boot/EFI/Linux/a.efi', uki), ...names.map(name => file(name, 'MZ'))])
+    expect(codes(found)).toEqual(['UKI_NOT_PREDICTED'])
+    expect(filesForChain(found).problems[0]?.found).toBe(names.join(', '))
+  })
+})
+
+it('boot loaders of another architecture have names of their own', async () => {
+  const arm = [
+    kernel('6.1'),
+    file(`${updates}/test/shimaa64.efi`, 'MZ'),
+    file(`${updates}/test/grubaa64.efi`, 'MZ'),
+    file(`${updates}/test/mmaa64.efi`, 'MZ'),
+    file(`${updates}/BOOT/fbaa64.efi`, 'MZ'),
+  ]
+  const found = await find([...arm, ...loaders(updates, 'test')], 'arm64')
+  expect(codes(found)).toEqual([])
+  expect(paths(found)).toMatchObject({
+    shim: `${updates}/test/shimaa64.efi`,
+    grub: `${updates}/test/grubaa64.efi`,
+    'mok-manager': `${updates}/test/mmaa64.efi`,
+    fallback: `${updates}/BOOT/fbaa64.efi`,
+  })
+  expect(codes(await find(arm))).toEqual(['BOOT_LOADER_MISSING', 'BOOT_LOADER_MISSING'])
 })
 
 it.each([
