@@ -1,6 +1,16 @@
 // A root file system on disk, read as the tree of an image: links are followed inside of it only, and only paths that are asked for are opened.
 
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
 import type { BootTree, TreeFile } from '../image/boot-tree.ts'
@@ -13,10 +23,11 @@ const nameCeiling = 10_000
 
 /**
  * Opens a directory as the root of a system. Throws FILE_NOT_FOUND when it is none, and INPUT_INVALID for an image that containers' dir: transport
- * wrote. The tree throws LAYER_INVALID for links that leave the root or go in a circle, CEILING_REACHED and FILE_NOT_FOUND.
+ * wrote. The tree throws INPUT_INVALID for links that leave the root or go in a circle, CEILING_REACHED and FILE_NOT_FOUND.
  */
-export function openRootFileSystem(directory: string): BootTree {
-  const source = `dir:${directory}`
+export function openRootFileSystem(root: string): BootTree {
+  const source = `dir:${root}`
+  const directory = guarded(source, '', () => realpathSync(root))
   if (statOf(directory)?.isDirectory() !== true)
     throw new ToolError('FILE_NOT_FOUND', 'the root file system is no directory', { where: { source } })
   const transport = ['manifest.json', 'version'].every(name => statOf(join(directory, name))?.isFile() === true)
@@ -70,7 +81,7 @@ function statOf(path: string) {
 function resolveInside(directory: string, path: string, source: string): string {
   const parts = (text: string) => text.split('/').filter(part => part !== '' && part !== '.')
   const fault = (message: string, found: string) =>
-    new ToolError('LAYER_INVALID', message, { found, where: { source, path } })
+    new ToolError('INPUT_INVALID', message, { found, where: { source, path } })
   const rest = parts(path)
   let done: string[] = []
   for (let followed = 0; ; ) {
@@ -127,7 +138,7 @@ function guarded<T>(source: string, path: string, work: () => T): T {
     const found = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error'
     throw new ToolError('FILE_NOT_FOUND', 'a file of the root file system cannot be read', {
       found,
-      where: { source, path },
+      where: { source, ...(path === '' ? {} : { path }) },
       cause,
     })
   }
