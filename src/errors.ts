@@ -69,6 +69,7 @@ export const errorCodes = {
   ),
   DENIED_BY_FIRMWARE: row('refused', 'dbx denies a file that the firmware loads'),
   DENIED_BY_SHIM: row('refused', 'dbx, MokListX or shim’s own list of denied files denies a file that shim verifies'),
+  BOOT_CHAIN_REFUSED: row('refused', 'this boot chain does not boot in the Secure Boot state asked for'),
   KERNEL_NOT_COVERED: row(
     'refused',
     'no checked PCR would attest a part that require-coverage names',

@@ -12,6 +12,7 @@ export const commands: { readonly [Name in CommandName]?: () => Promise<Command<
   check: async () => (await import('./check.ts')).checkCommand,
   'boot-files': async () => (await import('./boot-files.ts')).bootFilesCommand,
   predict: async () => (await import('./predict.ts')).predictCommand,
+  capture: async () => (await import('./capture.ts')).captureCommand,
   replay: async () => (await import('./replay.ts')).replayCommand,
 }
 

@@ -2,8 +2,10 @@
 
 import type { RegistryClient } from '../edge/registry.ts'
 import { openRootFileSystem } from '../edge/root-file-system.ts'
+import { throwAll } from '../errors.ts'
+import type { BootFile } from '../image/boot-file.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
-import { filesForChain } from '../image/chain-files.ts'
+import { type BootChainWord, filesForChain } from '../image/chain-files.ts'
 import type { ImageFacts } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { ImageLocation } from '../settings/values.ts'
@@ -32,4 +34,23 @@ export async function readBootFiles(
 export async function bootFilesOf(image: ImageSource): Promise<ImageBootFiles> {
   const { source, digest, proof, os, found } = await inspectImage(image)
   return { facts: { source, digest, proof, os, kernelRelease: filesForChain(found).kernelRelease }, found }
+}
+
+/** The files of one boot chain: the one that is named, or the only one that the image can boot. */
+export interface ImageChain {
+  readonly image: ImageFacts
+  readonly files: readonly BootFile[]
+}
+
+/** Throws as `readBootFiles`, and all that keeps the chain from being predicted, together. */
+export async function readChain(
+  location: ImageLocation,
+  registry: RegistryClient,
+  architecture: string,
+  bootChain: BootChainWord | undefined,
+): Promise<ImageChain> {
+  const { facts, found } = await readBootFiles(location, registry, architecture)
+  const { files, problems } = filesForChain(found, bootChain)
+  throwAll(problems)
+  return { image: facts, files }
 }

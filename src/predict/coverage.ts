@@ -1,30 +1,54 @@
 // Which part of the boot a verifier sees at all, under the policy of the target (D12), and what the operator will publish.
 
 import { ToolError } from '../errors.ts'
+import type { Uki } from '../formats/pe/uki.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { CoveragePart } from '../settings/settings.ts'
+import type { Boot } from './boot.ts'
 import type { BootPart, MeasuredEvent, PartCoverage, Prediction } from './prediction.ts'
 
 /** PCRs that the trusted-execution-clusters policy compares; our reference values for trustee are the same. */
 export const checkedPcrs: readonly number[] = [4, 14]
 
-/** Coverage that follows from the events. */
-export function coverageOf(events: readonly MeasuredEvent[], secureBoot: boolean): Prediction['coverage'] {
-  const kernelReason = secureBoot
-    ? 'this GRUB measures no kernel into PCR 4'
-    : 'with Secure Boot off this GRUB measures no kernel into PCR 4'
+/** Coverage that follows from the chain and the events. */
+export function coverageOf(
+  { shim, grub, systemdBoot, uki }: Boot,
+  events: readonly MeasuredEvent[],
+  secureBoot: boolean,
+): Prediction['coverage'] {
+  const inPcr4 = (part: string, because: string): PartCoverage =>
+    events.some(event => event.part === part && event.pcr === 4) ? { pcr: 4 } : { pcr: null, because }
+  const root = { pcr: null, because: 'not measured at boot' }
+  const ofShim = inPcr4('Pcr4Shim', shim === undefined ? 'this boot chain has no shim' : 'shim is not measured')
+  if (uki !== undefined) {
+    const whole = inPcr4('Pcr4Uki', 'the unified kernel image is not measured')
+    const within = (section: string, because: string) => (has(uki.uki, section) ? whole : { pcr: null, because })
+    return {
+      shim: ofShim,
+      'boot-loader': systemdBoot === undefined ? whole : inPcr4('Pcr4SystemdBoot', 'systemd-boot is not measured'),
+      kernel: whole,
+      initramfs: within('.initrd', 'not in the unified kernel image; PCR 9 only, which the policy does not check'),
+      'command-line': secureBoot
+        ? within('.cmdline', 'not in the unified kernel image; PCR 12 only, which the policy does not check')
+        : { pcr: null, because: 'with Secure Boot off the boot loader may give another one, into PCR 12 only' },
+      'root-file-system': root,
+    }
+  }
+  const loader = grub === undefined ? 'systemd-boot' : 'GRUB'
+  const without = secureBoot ? `this ${loader} measures` : `with Secure Boot off this ${loader} measures`
+  const [files, line] = grub === undefined ? [9, 12] : [9, 8]
   return {
-    shim: inPcr4(events, 'Pcr4Shim', 'shim is not measured'),
-    'boot-loader': inPcr4(events, 'Pcr4Grub', 'GRUB is not measured'),
-    kernel: inPcr4(events, 'Pcr4Vmlinuz', kernelReason),
-    initramfs: { pcr: null, because: 'measured into PCR 9 only, which the policy does not check' },
-    'command-line': { pcr: null, because: 'measured into PCR 8 only, which the policy does not check' },
-    'root-file-system': { pcr: null, because: 'not measured at boot' },
+    shim: ofShim,
+    'boot-loader': inPcr4(grub === undefined ? 'Pcr4SystemdBoot' : 'Pcr4Grub', `${loader} is not measured`),
+    kernel: inPcr4('Pcr4Vmlinuz', `${without} no kernel into PCR 4`),
+    initramfs: { pcr: null, because: `measured into PCR ${files} only, which the policy does not check` },
+    'command-line': { pcr: null, because: `measured into PCR ${line} only, which the policy does not check` },
+    'root-file-system': root,
   }
 }
 
-function inPcr4(events: readonly MeasuredEvent[], part: string, because: string): PartCoverage {
-  return events.some(event => event.part === part && event.pcr === 4) ? { pcr: 4 } : { pcr: null, because }
+function has(uki: Uki, section: string): boolean {
+  return uki.sections().some(({ name }) => name === section)
 }
 
 /** Parts that are asked for and that no checked PCR covers, with the reason. */

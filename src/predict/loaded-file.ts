@@ -4,13 +4,8 @@ import { ToolError } from '../errors.ts'
 import { type Bank, type Digests, sha256Hex } from '../formats/bytes/digest.ts'
 import { formatHex } from '../formats/bytes/hex.ts'
 import { authenticodeDigests } from '../formats/pe/authenticode.ts'
-import { machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
-import {
-  type AuthenticodeSignature,
-  checkSignatureDigests,
-  parseSignatures,
-  signerSubjects,
-} from '../formats/pe/signature.ts'
+import { machineArm64, machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
+import { type AuthenticodeSignature, parseSignatures, signerSubjects } from '../formats/pe/signature.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { BootFileFacts } from './prediction.ts'
 
@@ -21,26 +16,25 @@ export interface LoadedFile {
   /** Subjects of the certificates in its signatures, signers first; empty for an unsigned file. */
   readonly signedBy: readonly string[]
   readonly signed: boolean
-  /** In the order of the certificate table, those that do not verify included. */
+  /** As the certificate table has them; empty for an unsigned file. */
   readonly signatures: readonly AuthenticodeSignature[]
 }
 
 /**
- * Throws PE_INVALID, ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64, and SIGNATURE_DIGEST_MISMATCH when
- * a signature inside belongs to other contents.
+ * Throws PE_INVALID, and ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64 and arm64. A signature that does not verify is kept
+ * with its fault: with Secure Boot off the file boots.
  */
 export function loadedFile(file: BootFile): LoadedFile {
   const pe = parsePe(file.bytes, file.path)
-  if (pe.machine !== machineX64 || pe.magic !== 'PE32+')
+  if ((pe.machine !== machineX64 && pe.machine !== machineArm64) || pe.magic !== 'PE32+')
     throw new ToolError('ARCHITECTURE_NOT_SUPPORTED', 'a boot file is for another architecture', {
       found: `machine 0x${pe.machine.toString(16).padStart(4, '0')}, ${pe.magic}`,
-      wanted: 'machine 0x8664 (x86-64), PE32+',
+      wanted: 'machine 0x8664 (x86-64) or 0xaa64 (arm64), PE32+',
       where: { source: file.path },
     })
   const digests = authenticodeDigests(pe)
   const signatures = parseSignatures(pe, digests)
-  checkSignatureDigests(pe, signatures, digests)
-  return { file, pe, digests, signedBy: signerSubjects(signatures), signed: signatures.length > 0, signatures }
+  return { file, pe, digests, signatures, signedBy: signerSubjects(signatures), signed: signatures.length > 0 }
 }
 
 /** What is told of a file that is measured, with its Authenticode digest in the banks asked for. */

@@ -1,28 +1,41 @@
-// From the boot files of an image to its predictions: PCR 4 and 14 of shim, GRUB and Linux, Secure Boot on and off.
+// From the boot files of an image to its predictions: one for each platform and Secure Boot state.
 
-import { ToolError } from '../errors.ts'
 import { type Bank, digestLength } from '../formats/bytes/digest.ts'
 import { formatHex, parseHex } from '../formats/bytes/hex.ts'
-import { compareShimVersions, formatShimVersion } from '../formats/shim/version.ts'
+import { loaderInfo } from '../formats/pe/loader-info.ts'
+import type { VendorCert } from '../formats/shim/vendor-cert.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { CoveragePart } from '../settings/settings.ts'
-import { shimGrubLinux } from './boot-chain.ts'
+import { type Boot, type LoadFile, makeBoot } from './boot.ts'
+import { bootEvents } from './boot-events.ts'
+import { checkBootable } from './bootable.ts'
+import type { Conditions, Phase } from './conditions.ts'
 import { checkCoverage, coverageOf } from './coverage.ts'
-import { type ShimGrubLinuxBoot, shimGrubLinuxEvents } from './events.ts'
 import { extendAll, startValue } from './extend.ts'
-import { knownGrubBuild } from './grub-build.ts'
-import { factsOfFile, factsOfLoaded, type LoadedFile, loadedFile } from './loaded-file.ts'
+import { factsOfFile, factsOfLoaded } from './loaded-file.ts'
+import { notPredicted } from './not-predicted.ts'
+import { notesOf } from './notes.ts'
+import type { Platform } from './platform.ts'
 import type { BootFileFacts, MeasuredEvent, Prediction } from './prediction.ts'
-import { newestRead, parseShimBuild } from './shim-build.ts'
+import { secureBootStates } from './secure-boot-state.ts'
+import { type ParameterPcrs, parameterPcrs } from './uki-parameters.ts'
 
 export interface ImageToPredict {
   readonly files: readonly BootFile[]
-  /** undefined: both are predicted, on first. */
+  /** Empty or left out: nothing is known of the machines. */
+  readonly platforms?: readonly Platform[]
+  /** undefined: as the platform says; else both are predicted, on first. */
   readonly secureBoot: boolean | undefined
   /** Banks of the PCR values and of the facts; events carry all banks. */
   readonly banks: readonly Bank[]
+  /** enter-initrd when left out. */
+  readonly phase?: Phase
+  /** Vendor parts of other shims of this run: those of the base, of old images. */
+  readonly otherShims?: readonly VendorCert[]
   /** Parts that every prediction has to cover. */
   readonly requireCoverage?: readonly CoveragePart[]
+  /** For callers with many images of the same files. */
+  readonly load?: LoadFile
 }
 
 export interface ImagePrediction {
@@ -31,50 +44,63 @@ export interface ImagePrediction {
 }
 
 /**
- * Predicts without a platform profile. Throws PE_INVALID, SIGNATURE_DIGEST_MISMATCH, ARCHITECTURE_NOT_SUPPORTED,
- * BOOT_CHAIN_UNKNOWN, SETTING_NOT_SUPPORTED, SHIM_UNSUPPORTED, GRUB_UNKNOWN, BOOT_LOADER_UNSIGNED, KERNEL_UNSIGNED and,
- * with `requireCoverage`, KERNEL_NOT_COVERED.
+ * Throws what keeps the files from being read (PE_INVALID, ARCHITECTURE_NOT_SUPPORTED, BOOT_CHAIN_UNKNOWN, SHIM_UNSUPPORTED …), the refusals of
+ * `checkBootable` and `bootEvents`, and, with `requireCoverage`, KERNEL_NOT_COVERED.
  */
 export function predictImage(image: ImageToPredict): ImagePrediction {
-  const chain = shimGrubLinux(image.files)
-  const [shim, grub, kernel] = [loadedFile(chain.shim), loadedFile(chain.grub), loadedFile(chain.kernel)]
-  const boot = { shim, grub, kernel, shimBuild: parseShimBuild(shim.pe), grubBuild: knownGrubBuild(grub.pe) }
-  const states = image.secureBoot === undefined ? [true, false] : [image.secureBoot]
-  if (states.includes(true)) checkSigned(boot)
-  const predictions = states.map(secureBoot => predictBoot(boot, secureBoot, image.banks))
+  const { files, secureBoot, banks, phase = 'enter-initrd', otherShims = [] } = image
+  const boot = makeBoot(files, image.load)
+  const platforms: readonly (Platform | null)[] = image.platforms?.length ? image.platforms : [null]
+  const predictions = platforms.flatMap(platform =>
+    secureBootStates(platform, secureBoot).map(state =>
+      predictBoot(boot, { platform, state, phase, otherShims, banks }),
+    ),
+  )
   for (const prediction of predictions) checkCoverage(prediction, image.requireCoverage ?? [])
-  const loaded = [shim, grub, kernel]
-  const bootFiles = image.files.map(file => {
-    const measured = loaded.find(candidate => candidate.file === file)
-    return measured === undefined ? factsOfFile(file) : factsOfLoaded(measured, image.banks)
+  const bootFiles = files.map(file => {
+    const measured = boot.loads.find(candidate => candidate.file === file)
+    return measured === undefined ? factsOfFile(file) : factsOfLoaded(measured, banks)
   })
   return { bootFiles, predictions }
 }
 
-function checkSigned({ shim, grub, kernel }: ShimGrubLinuxBoot): void {
-  const hint = 'sign it; for machines without Secure Boot set secure-boot: off'
-  const refuse = (code: 'BOOT_LOADER_UNSIGNED' | 'KERNEL_UNSIGNED', what: string, { file }: LoadedFile) => {
-    const where = { source: file.path }
-    return new ToolError(code, `${what} has no Authenticode signature`, { wanted: 'a signed file', where, hint })
+/** One prediction. Throws as `checkBootable` and `bootEvents`. */
+export function predictBoot(boot: Boot, conditions: Conditions): Prediction {
+  const { platform, state, banks } = conditions
+  checkBootable(boot, conditions)
+  const { events, notes } = bootEvents(boot, conditions)
+  const parameters = parametersOf(boot, state.secureBoot)
+  const pcrs = [
+    4,
+    ...(platform === null ? [] : [7]),
+    ...(boot.uki === undefined ? [] : [11]),
+    ...(parameters?.untouched ?? []),
+    ...(boot.shim === undefined ? [] : [14]),
+  ]
+  return {
+    platform: platform?.name ?? null,
+    secureBoot: state.secureBoot,
+    bootChain: boot.chain,
+    calibration: 'uncalibrated',
+    pcrs: Object.fromEntries(pcrs.map(pcr => [`${pcr}`, pcrValue(events, pcr, banks)])),
+    events,
+    coverage: coverageOf(boot, events, state.secureBoot),
+    notPredicted: notPredicted(boot, pcrs, parameters?.notPredicted ?? []),
+    notes: [
+      ...notesOf(boot, conditions),
+      ...(parameters?.notes ?? []),
+      ...state.notes,
+      ...(platform?.notes ?? []),
+      ...notes,
+    ],
   }
-  if (!shim.signed) throw refuse('BOOT_LOADER_UNSIGNED', 'shim', shim)
-  if (!grub.signed) throw refuse('BOOT_LOADER_UNSIGNED', 'GRUB', grub)
-  if (!kernel.signed) throw refuse('KERNEL_UNSIGNED', 'the kernel', kernel)
 }
 
-function predictBoot(boot: ShimGrubLinuxBoot, secureBoot: boolean, banks: readonly Bank[]): Prediction {
-  const events = shimGrubLinuxEvents(boot, secureBoot)
-  return {
-    platform: null,
-    secureBoot,
-    bootChain: 'shim-grub-linux',
-    calibration: 'uncalibrated',
-    pcrs: { '4': pcrValue(events, 4, banks), '14': pcrValue(events, 14, banks) },
-    events,
-    coverage: coverageOf(events, secureBoot),
-    notPredicted,
-    notes: notesOf(boot, secureBoot),
-  }
+/** PCR 12 and 13; undefined for a chain without UKI. */
+function parametersOf({ uki, systemdBoot }: Boot, secureBoot: boolean): ParameterPcrs | undefined {
+  if (uki === undefined) return undefined
+  const hasCommandLine = uki.uki.sections().some(({ name }) => name === '.cmdline')
+  return parameterPcrs(secureBoot, hasCommandLine, systemdBoot && loaderInfo(systemdBoot.pe))
 }
 
 /** The value that a PCR has after the events, in the banks asked for. */
@@ -90,41 +116,4 @@ export function pcrValue(
     values[bank] = formatHex(extendAll(bank, startValue(bank, pcr), digests))
   }
   return values
-}
-
-const notPredicted: Prediction['notPredicted'] = [
-  { pcr: 0, because: 'firmware code; belongs to the machine' },
-  { pcr: 1, because: 'firmware settings and boot variables; belong to the machine' },
-  { pcr: 2, because: 'option ROMs; belong to the machine' },
-  { pcr: 3, because: 'option ROM settings; belong to the machine' },
-  { pcr: 5, because: 'partition table; its identifiers differ on every disk' },
-  { pcr: 6, because: 'the maker of the machine decides what goes there' },
-  { pcr: 7, because: 'needs a platform profile; not predicted in this version' },
-  { pcr: 8, because: 'every command that GRUB runs; differs between machines and boots' },
-  { pcr: 9, because: 'every file that GRUB reads; differs between machines and boots' },
-  { pcr: 10, because: 'extended by the kernel’s IMA while it runs' },
-  { pcr: 11, because: 'not used by this boot chain' },
-  { pcr: 12, because: 'not used by this boot chain' },
-  { pcr: 13, because: 'not used by this boot chain' },
-  { pcr: 15, because: 'extended by system software after boot' },
-]
-
-function notesOf({ shimBuild, grubBuild }: ShimGrubLinuxBoot, secureBoot: boolean): string[] {
-  const { version } = shimBuild
-  return [
-    ...(secureBoot
-      ? [
-          'not checked, since no platform gives its db and dbx: that the firmware trusts shim',
-          'not checked, since no platform gives its keys: that shim trusts GRUB and the kernel',
-        ]
-      : ['with Secure Boot off the kernel is not measured into PCR 4: no value attests it']),
-    'PCR 14 holds for machines without an enrolled machine owner key (MOK), and without the variables MokSBState, MokPolicy and MokListTrusted',
-    'PCR 4 holds when the first boot option starts shim and nothing else was tried before it',
-    ...(grubBuild.knownBy === 'source'
-      ? [`that ${grubBuild.name} measures the kernel once is known from its source, not from a boot of ours`]
-      : []),
-    ...(compareShimVersions(version, newestRead) > 0
-      ? [`shim ${formatShimVersion(version)} is newer than ${formatShimVersion(newestRead)}, the newest that we know`]
-      : []),
-  ]
 }

@@ -45,6 +45,11 @@ export function shimSbatFacts(shim: PeFile, version: ShimVersion): ShimSbatFacts
   return { source, version, levels: undefined, compiledIn: [...new Set(texts)] }
 }
 
+/** Whether the binary alone tells its level; older builds have to be searched for it. */
+export function tellsOwnLevel({ version, levels }: ShimSbatFacts): boolean {
+  return levels !== undefined && compareShimVersions(version, sectionSince) >= 0
+}
+
 /** The first version kept its level in another variable. */
 export function sbatVariableName(version: ShimVersion): 'SBAT' | 'SbatLevel' {
   return compareShimVersions(version, secondVersion) < 0 ? 'SBAT' : 'SbatLevel'

@@ -3,11 +3,12 @@
 import { ToolError } from '../errors.ts'
 import { findSection, type PeFile } from '../formats/pe/pe.ts'
 import { vendorMokList, vendorMokListX } from '../formats/shim/mok-list.ts'
-import { parseVendorCert } from '../formats/shim/vendor-cert.ts'
+import { parseVendorCert, type VendorCert } from '../formats/shim/vendor-cert.ts'
 import { compareShimVersions, formatShimVersion, parseShimVersion, type ShimVersion } from '../formats/shim/version.ts'
 
 export interface ShimBuild {
   readonly version: ShimVersion
+  readonly vendor: VendorCert
   /** Bytes that shim hashes into PCR 14, none of them depending on the machine. */
   readonly mokList: Uint8Array
   readonly mokListX: Uint8Array
@@ -36,6 +37,7 @@ export function parseShimBuild(shim: PeFile): ShimBuild {
   const vendor = parseVendorCert(sectionOf(shim, '.vendor_cert'), shim.source)
   return {
     version,
+    vendor,
     mokList: vendorMokList(vendor),
     mokListX: vendorMokListX(vendor),
     measuresMokListTrusted: compareShimVersions(version, trustedSince) >= 0,

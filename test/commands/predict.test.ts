@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { predictBootFiles, predictFiles } from '../../src/commands/predict.ts'
+import { runCommandLine } from '../../src/commands/from-command-line.ts'
 import { replayLog } from '../../src/commands/replay.ts'
 import { readLocalFile } from '../../src/edge/files.ts'
 import { ToolError } from '../../src/errors.ts'
-import type { PredictedImage } from '../../src/predict/prediction.ts'
+import { predictImage } from '../../src/predict/predict-image.ts'
+import type { PredictedImage, PredictionDocument } from '../../src/predict/prediction.ts'
+import { predictionTable } from '../../src/predict/prediction-table.ts'
 import { makeGrub, makeKernel, makeShim } from '../build/boot-files.ts'
 
 const boots = join(import.meta.dirname, '../../fixtures/boots')
@@ -21,11 +23,31 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-const bootFiles = () => [
-  { role: 'shim' as const, path: at('shimx64.efi') },
-  { role: 'grub' as const, path: at('grubx64.efi') },
-  { role: 'kernel' as const, path: at('vmlinuz') },
-]
+const roles = { shim: 'shimx64.efi', grub: 'grubx64.efi', kernel: 'vmlinuz' } as const
+
+/** `predict` as the CLI runs it. */
+async function predict(words: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ['', '']
+  const code = await runCommandLine({
+    words: ['predict', ...words],
+    environment: {},
+    directory,
+    version: '0',
+    stdout: text => {
+      stdout += text
+    },
+    stderr: text => {
+      stderr += text
+    },
+  })
+  return { code, stdout, stderr }
+}
+
+const bootFiles = (...only: (keyof typeof roles)[]) =>
+  (only.length > 0 ? only : (['shim', 'grub', 'kernel'] as const)).flatMap(role => [
+    '--boot-file',
+    `${role}=${at(roles[role])}`,
+  ])
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   const fault: unknown = await work.then(() => undefined).catch((error: unknown) => error)
@@ -37,18 +59,20 @@ const longestLine = (text: string) => Math.max(...text.split('\n').map(line => l
 
 describe('predict', () => {
   it('gives the document of the interface', async () => {
-    const { document } = await predictBootFiles({ bootFiles: bootFiles(), secureBoot: undefined, banks: ['sha256'] })
+    const { stdout, code } = await predict([...bootFiles(), '--json'])
+    const document: PredictionDocument = JSON.parse(stdout)
+    expect(code).toBe(0)
     expect(Object.keys(document)).toEqual(['schemaVersion', 'image', 'bootFiles', 'predictions'])
     expect(document.schemaVersion).toBe(1)
     expect(document.image).toBeNull()
-    expect(document.bootFiles.map(({ path }) => path)).toEqual(bootFiles().map(({ path }) => path))
+    expect(document.bootFiles.map(({ path }) => path)).toEqual(Object.values(roles).map(at))
     expect(document.predictions).toHaveLength(2)
-    expect(JSON.parse(JSON.stringify(document))).toEqual(document)
   })
 
   it('prints a table of at most 80 columns with values, reasons and coverage', async () => {
-    const banks = ['sha1', 'sha256', 'sha384', 'sha512'] as const
-    const { document, text } = await predictBootFiles({ bootFiles: bootFiles(), secureBoot: true, banks })
+    const words = [...bootFiles(), '--secure-boot', 'on', '--bank', 'sha1,sha256,sha384,sha512']
+    const document: PredictionDocument = JSON.parse((await predict([...words, '--json'])).stdout)
+    const { stdout: text } = await predict(words)
     expect(longestLine(text)).toBeLessThanOrEqual(80)
     const [prediction] = document.predictions
     for (const value of Object.values(prediction?.pcrs['4'] ?? {})) expect(text.replace(/\s+/g, '')).toContain(value)
@@ -66,25 +90,30 @@ describe('predict', () => {
       kernelRelease: '6.1.0-1',
     }
     const files = await Promise.all(
-      bootFiles().map(async ({ role, path }) => ({ role, path, layer: null, bytes: await readLocalFile(path, 1e6) })),
+      (['shim', 'grub', 'kernel'] as const).map(async role => {
+        const path = at(roles[role])
+        return { role, path, layer: null, bytes: await readLocalFile(path, 1e6) }
+      }),
     )
-    const { document, text } = predictFiles({ image, files, secureBoot: true, banks: ['sha256'] })
-    expect(document.image).toEqual(image)
+    const text = predictionTable({
+      schemaVersion: 1,
+      image,
+      ...predictImage({ files, secureBoot: true, banks: ['sha256'] }),
+    })
     expect(text).toContain('6.1.0-1')
     expect(longestLine(text)).toBeLessThanOrEqual(80)
   })
 
-  it('refuses a file that is not there, a directory, and a set that is no chain', async () => {
-    const options = { secureBoot: undefined, banks: ['sha256'] as const }
-    expect(await codeOf(predictBootFiles({ ...options, bootFiles: [{ role: 'shim', path: at('none') }] }))).toBe(
-      'FILE_NOT_FOUND',
-    )
-    expect(await codeOf(predictBootFiles({ ...options, bootFiles: [{ role: 'shim', path: directory }] }))).toBe(
-      'FILE_NOT_FOUND',
-    )
-    expect(await codeOf(predictBootFiles({ ...options, bootFiles: bootFiles().slice(1, 2) }))).toBe(
-      'BOOT_CHAIN_UNKNOWN',
-    )
+  it.each([
+    ['a file that is not there', ['--boot-file', 'shim=none'], 'FILE_NOT_FOUND', 1],
+    ['a directory', ['--boot-file', 'shim=/'], 'FILE_NOT_FOUND', 1],
+    ['a set that is no chain', () => bootFiles('grub'), 'BOOT_CHAIN_UNKNOWN', 2],
+    ['a platform that is not there', () => [...bootFiles(), '--platform', 'none'], 'FILE_NOT_FOUND', 1],
+  ] as const)('refuses %s', async (_, words, wanted, exitCode) => {
+    const { code, stderr, stdout } = await predict(typeof words === 'function' ? words() : words)
+    expect(stderr).toContain(wanted)
+    expect(code).toBe(exitCode)
+    expect(stdout).toBe('')
   })
 })
 

@@ -141,9 +141,9 @@ describe('inspectImage', () => {
     const ceilings = { keptBytes: 250_000 }
     const three = await imageOf(layer('a'), layer('b'), layer('c'))
     for (const inFlight of [1, 3]) await expectToolError('CEILING_REACHED', inspectImage(three, { ceilings, inFlight }))
-    expect((await inspectImage(three)).kernelRelease).toBeNull()
+    expect((await inspectImage(three)).kernelRelease).toBe('x')
     const hidden = await imageOf(layer('a'), layer('a'), layer('a'), layer('a'))
-    expect((await inspectImage(hidden, { ceilings, inFlight: 1 })).kernelRelease).toBeNull()
+    expect((await inspectImage(hidden, { ceilings, inFlight: 1 })).kernelRelease).toBe('x')
   })
 
   it('an image without RPM database and os-release', async () => {

@@ -287,7 +287,7 @@ describe('rules between settings', () => {
 
   it('update takes an image from an OCI layout only', () => {
     expect(codes(() => run('update', '--image quay.io/a/b:c', { file: complete }))).toEqual([
-      'SETTING_NOT_SUPPORTED: image: proposing an image of a registry is not supported yet',
+      'SETTING_NOT_SUPPORTED: image: proposing an image that is not in an OCI layout is not supported yet',
     ])
     expect(run('update', '--image oci:out/layout:new', { file: complete }).request.image).toEqual({
       kind: 'oci-layout',
@@ -368,11 +368,27 @@ describe('other commands', () => {
     })
   })
 
-  it('predict takes an image or boot files', () => {
+  it('predict takes images or boot files, and the conditions of a prediction', () => {
+    const standing = {
+      architecture: 'amd64',
+      platforms: [],
+      secureBoot: undefined,
+      banks: ['sha256'],
+      phase: 'enter-initrd',
+      bootChain: undefined,
+      allowInsecure: false,
+      mixes: { window: 'all', rollback: true, limit: 512 },
+      withMixes: false,
+      asOperator: false,
+      substitute: undefined,
+      format: 'table',
+      trusteeShape: undefined,
+    }
     expect(
       run('predict', ['--boot-file', 'shim=a,b.efi', '--boot-file=kernel=vmlinuz', '--secure-boot', 'off']).request,
     ).toEqual({
-      architecture: 'amd64',
+      ...standing,
+      secureBoot: false,
       source: {
         kind: 'boot-files',
         files: [
@@ -380,27 +396,82 @@ describe('other commands', () => {
           { role: 'kernel', path: 'vmlinuz' },
         ],
       },
-      secureBoot: false,
-      banks: ['sha256'],
-      allowInsecure: false,
-      format: 'table',
     })
-    expect(run('predict', '--image oci:x --bank sha1,sha512 --format json').request).toMatchObject({
-      source: { kind: 'image', image: { kind: 'oci-layout', directory: 'x', tag: undefined } },
-      secureBoot: undefined,
+    expect(
+      run('predict', [
+        ...[
+          '--image',
+          'oci:old',
+          '--image',
+          'oci:n,ew',
+          '--platform',
+          'vm=a+b',
+          '--platform',
+          'c',
+          '--bank',
+          'sha1,sha512',
+        ],
+        ...['--mixes', '--mix-window', '2', '--mix-rollback', 'false', '--mix-limit', '9', '--substitute', 'log'],
+        ...['--phase', 'none', '--boot-chain', 'uki', '--format', 'trustee', '--trustee-shape', 'tuples'],
+      ]).request,
+    ).toEqual({
+      ...standing,
+      source: {
+        kind: 'images',
+        images: ['old', 'n,ew'].map(at => ({ kind: 'oci-layout', directory: at, tag: undefined })),
+      },
+      platforms: [
+        { name: 'vm', directories: ['a', 'b'] },
+        { name: undefined, directories: ['c'] },
+      ],
       banks: ['sha1', 'sha512'],
-      format: 'json',
+      phase: 'none',
+      bootChain: 'uki',
+      mixes: { window: 2, rollback: false, limit: 9 },
+      withMixes: true,
+      substitute: 'log',
+      format: 'trustee',
+      trusteeShape: 'tuples',
     })
-    expect(codes(() => run('predict', ''))).toEqual(['USAGE: predict needs either --image or --boot-file'])
-    expect(codes(() => run('predict', '--image oci:x --boot-file shim=a'))).toEqual([
-      'USAGE: predict needs either --image or --boot-file',
-    ])
+    const one = 'USAGE: one of --image, --boot-file is needed'
+    expect(codes(() => run('predict', ''))).toEqual([one])
+    expect(codes(() => run('predict', '--image oci:x --boot-file shim=a'))).toEqual([one])
     expect(codes(() => run('predict', '--boot-file shim=a --boot-file shim=b'))).toEqual([
       'SETTING_INVALID: boot-file: a role is given twice',
     ])
-    expect(codes(() => run('predict', '--image oci:x --mixes --substitute log'))).toEqual([
-      'SETTING_NOT_SUPPORTED: mixes is not supported yet',
-      'SETTING_NOT_SUPPORTED: substitute is not supported yet',
+    expect(codes(() => run('predict', '--boot-file shim=a --mixes --as-operator'))).toEqual([
+      'USAGE: mixes needs images',
+      'USAGE: as-operator needs images',
+    ])
+    expect(codes(() => run('predict', '--image oci:x --mix-window few --mix-limit 0 --platform a++b'))).toEqual([
+      'SETTING_INVALID: platform: the value is not allowed',
+      'SETTING_INVALID: mix-window: the value is not allowed',
+      'SETTING_INVALID: mix-limit: the value is not allowed',
+    ])
+  })
+
+  it('explain and capture', () => {
+    expect(run('explain', '--log l --lock north --pcrs p').request).toMatchObject({
+      source: { kind: 'records', directory: 'north' },
+      log: 'l',
+      pcrs: 'p',
+    })
+    expect(run('explain', '--log l --image oci:x').request).toMatchObject({ source: { kind: 'images' } })
+    expect(codes(() => run('explain', '--lock a --image oci:x'))).toEqual([
+      'USAGE: one of --image, --boot-file, --lock is needed',
+      'SETTING_MISSING: log is required',
+    ])
+    expect(run('capture', '--log l --efivars e --mok-variables m --output o').request).toEqual({
+      log: 'l',
+      efivars: 'e',
+      mokVariables: 'm',
+      output: 'o',
+    })
+  })
+
+  it('commands that take one image refuse several', () => {
+    expect(codes(() => run('boot-files', '--image oci:a --image oci:b'))).toEqual([
+      'SETTING_INVALID: image: more than one value is given',
     ])
   })
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { ToolError } from '../../src/errors.ts'
 import * as values from '../../src/settings/values.ts'
-import { formatWords } from '../../src/settings/words.ts'
+import { formatWords, layoutWords } from '../../src/settings/words.ts'
 
 const digest = `sha256:${'ab'.repeat(32)}`
 
@@ -61,7 +61,7 @@ const accepted: readonly (readonly [(text: string) => unknown, string, unknown])
 const refused: readonly (readonly [(text: string) => unknown, string, string?])[] = [
   ...['yes', 'on', 'TRUE', 'True', '1', ''].map(text => [values.parseBoolean, text] as const),
   [values.parseWord(formatWords), 'jason'],
-  [values.parseWord(formatWords), 'pcrlock', 'SETTING_NOT_SUPPORTED'],
+  [values.parseWord(layoutWords), 'flux', 'SETTING_NOT_SUPPORTED'],
   ...['Worker', '-a', 'a-', 'a.b', 'a b', '', 'a'.repeat(64)].map(text => [values.parseDnsLabel, text] as const),
   ...['-kernel', '../kernel', 'kernel core', 'kernel;rm'].map(text => [values.parsePackageName, text] as const),
   ...['..el9', 'el9-6', ''].map(text => [values.parseDist, text] as const),

@@ -1,7 +1,7 @@
-// Prediction from the boot files alone against what was recorded: event lists first, then values.
+// Every recorded boot predicted from its boot files and variables, as a user would ask: event lists first, then values.
 
 import { describe, expect, it } from 'vitest'
-import { predictBootFiles } from '../../src/commands/predict.ts'
+import { runCommandLine } from '../../src/commands/from-command-line.ts'
 import { type Bank, banks, formatDigests } from '../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../src/formats/bytes/hex.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
@@ -10,9 +10,10 @@ import { checkSignatureDigests, parseSignatures } from '../../src/formats/pe/sig
 import { parseEventLog } from '../../src/formats/tcg/event-log.ts'
 import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
 import { operatorWouldApprove } from '../../src/predict/coverage.ts'
+import type { PredictionDocument } from '../../src/predict/prediction.ts'
 import { sayWhatIsNotChecked, shared } from './shared.ts'
 
-sayWhatIsNotChecked('PCR 4 and 14 predicted from real boot files against recorded boots')
+sayWhatIsNotChecked('PCR 4, 7, 11, 12, 13 and 14 predicted from real boot files against recorded boots')
 
 interface Input {
   readonly input?: string
@@ -25,59 +26,111 @@ function inputsOf(boot: string): Input[] {
   return Object.values(document.files)
 }
 
-const chains = [
-  { boot: 'grub-sb', kernel: 'vmlinuz-6.1.0-50-amd64', secureBoot: true },
-  { boot: 'grub-sb-newkernel', kernel: 'vmlinuz-6.1.0-56-amd64', secureBoot: true },
-  { boot: 'grub-nosb', kernel: 'vmlinuz-6.1.0-50-amd64', secureBoot: false },
-] as const
+const shimGrub = { shim: 'shimx64.efi', grub: 'grubx64.efi' }
+const kernels = ['vmlinuz-6.1.0-50-amd64', 'vmlinuz-6.1.0-56-amd64'] as const
+const chains: readonly { readonly boot: string; readonly chain: string; readonly files: Record<string, string> }[] = [
+  { boot: 'grub-sb', chain: 'shim-grub-linux', files: { ...shimGrub, kernel: kernels[0] } },
+  { boot: 'grub-sb-newkernel', chain: 'shim-grub-linux', files: { ...shimGrub, kernel: kernels[1] } },
+  { boot: 'grub-nosb', chain: 'shim-grub-linux', files: { ...shimGrub, kernel: kernels[0] } },
+  { boot: 'grub-sb-mok', chain: 'shim-grub-linux', files: { ...shimGrub, kernel: kernels[0] } },
+  { boot: 'uki-sb', chain: 'uki', files: { uki: 'uki-252-A.signed.efi' } },
+  { boot: 'uki-nosb', chain: 'uki', files: { uki: 'uki-252-A.signed.efi' } },
+  { boot: 'uki257-sb', chain: 'uki', files: { uki: 'uki-257-A.signed.efi' } },
+  { boot: 'shim-uki-sb-mok', chain: 'shim-uki', files: { shim: 'shimx64.efi', uki: 'uki-252-A.signed.efi' } },
+  {
+    boot: 'sdboot257-uki-sb',
+    chain: 'systemd-boot-uki',
+    files: { 'systemd-boot': 'systemd-bootx64-trixie.signed.efi', uki: 'uki-257-B.signed.efi' },
+  },
+]
+/** PCRs that the files, the firmware's keys and shim's state decide. */
+const decided = [4, 7, 11, 12, 13, 14]
 
-function predict(kernel: string, secureBoot?: boolean) {
-  const file = (role: 'shim' | 'grub' | 'kernel', name: string) => ({ role, path: shared.path('inputs', name) })
-  const bootFiles = [file('shim', 'shimx64.efi'), file('grub', 'grubx64.efi'), file('kernel', kernel)]
-  return predictBootFiles({ bootFiles, secureBoot, banks })
+/** `predict` with these boot files and further words, as the CLI runs it. */
+async function predict(files: Readonly<Record<string, string>>, ...words: string[]): Promise<PredictionDocument> {
+  const bootFiles = Object.entries(files).flatMap(([role, name]) => [
+    '--boot-file',
+    `${role}=${shared.path('inputs', name)}`,
+  ])
+  let [stdout, stderr] = ['', '']
+  const exitCode = await runCommandLine({
+    words: ['predict', ...bootFiles, ...banks.flatMap(bank => ['--bank', bank]), '--json', ...words],
+    environment: {},
+    directory: '/',
+    version: '0',
+    stdout: text => {
+      stdout += text
+    },
+    stderr: text => {
+      stderr += text
+    },
+  })
+  expect(stderr).toBe('')
+  expect(exitCode).toBe(0)
+  return JSON.parse(stdout)
 }
 
-function recorded(boot: string) {
+function recorded(boot: string, pcrs: readonly number[]) {
   const log = parseEventLog(shared.bytes('boots', boot, 'eventlog.bin'), boot)
   const events = log.events
-    .filter(({ pcr, typeNumber }) => (pcr === 4 || pcr === 14) && typeNumber !== 3)
+    .filter(({ pcr, typeNumber }) => pcrs.includes(pcr) && typeNumber !== 3)
     .map(({ pcr, type, digests }) => ({
       pcr,
       type,
       digests: Object.fromEntries(banks.map(bank => [bank, formatHex(digests[bank] ?? new Uint8Array(0))])),
     }))
-  return { events, pcrs: parsePcrs(shared.text('boots', boot, 'pcrs.json'), 'pcrs.json') }
+  const values = parsePcrs(shared.text('boots', boot, 'pcrs.json'), 'pcrs.json')
+  return { events, pcrs: values }
 }
 
-describe.skipIf(shared.missing)('prediction from real boot files', () => {
-  it.each(chains)('$boot: events of PCR 4 and 14 in log order, then the values, in four banks', async chain => {
-    const { document } = await predict(chain.kernel, chain.secureBoot)
-    const [prediction] = document.predictions
-    const { events, pcrs } = recorded(chain.boot)
-    expect(prediction?.events.map(({ pcr, type, digests }) => ({ pcr, type, digests }))).toEqual(events)
-    expect(prediction?.pcrs).toEqual({ '4': pcrs['4'], '14': pcrs['14'] })
-  })
+describe.skipIf(shared.missing)('prediction of recorded boots', () => {
+  it('covers every one', () => expect(chains.map(({ boot }) => boot).toSorted()).toEqual(shared.names('boots')))
 
-  it('without a Secure Boot state predicts both, on first', async () => {
-    const { document } = await predict('vmlinuz-6.1.0-50-amd64')
-    expect(document.predictions.map(({ secureBoot, pcrs }) => [secureBoot, pcrs['4']])).toEqual([
-      [true, recorded('grub-sb').pcrs['4']],
-      [false, recorded('grub-nosb').pcrs['4']],
+  it.each(chains)('$boot: events in log order, then values, in four banks', async ({ boot, chain, files }) => {
+    const platform = shared.path('boots', boot, 'efivars')
+    const { predictions } = await predict(files, '--platform', platform, '--phase', 'none')
+    expect(predictions).toHaveLength(1)
+    const [prediction] = predictions
+    const { events, pcrs } = recorded(boot, decided)
+    expect(prediction?.events.map(({ pcr, type, digests }) => ({ pcr, type, digests }))).toEqual(events)
+    for (const [pcr, values] of Object.entries(prediction?.pcrs ?? {})) expect(values, `PCR ${pcr}`).toEqual(pcrs[pcr])
+    // what a chain does not touch is left out, and then the machine had zeros there
+    for (const pcr of decided.filter(index => !Object.hasOwn(prediction?.pcrs ?? {}, index)))
+      for (const bank of banks) expect(pcrs[pcr]?.[bank], `PCR ${pcr}`).toMatch(/^0+$/)
+    expect(prediction?.bootChain).toBe(chain)
+    expect(prediction?.platform).toBe(boot)
+    const told = [
+      ...Object.keys(prediction?.pcrs ?? {}).map(Number),
+      ...(prediction?.notPredicted ?? []).map(({ pcr }) => pcr),
+    ]
+    expect(told.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, pcr) => pcr))
+  })
+})
+
+describe.skipIf(shared.missing)('prediction without a platform', () => {
+  const files = { ...shimGrub, kernel: kernels[0] }
+
+  it('gives PCR 4 and 14 for both Secure Boot states, on first', async () => {
+    const { predictions } = await predict(files)
+    const ofPcr = (boot: string, pcr: string) => recorded(boot, []).pcrs[pcr]
+    expect(predictions.map(({ secureBoot, platform, pcrs }) => [secureBoot, platform, pcrs])).toEqual([
+      [true, null, { '4': ofPcr('grub-sb', '4'), '14': ofPcr('grub-sb', '14') }],
+      [false, null, { '4': ofPcr('grub-nosb', '4'), '14': ofPcr('grub-nosb', '14') }],
     ])
   })
 
   it('an enrolled MOK changes PCR 14, and nothing is claimed of it', async () => {
-    const { document } = await predict('vmlinuz-6.1.0-50-amd64', true)
-    const { pcrs } = recorded('grub-sb-mok')
-    const [prediction] = document.predictions
+    const { predictions } = await predict(files, '--secure-boot', 'on')
+    const { pcrs } = recorded('grub-sb-mok', [])
+    const [prediction] = predictions
     expect(prediction?.pcrs['4']).toEqual(pcrs['4'])
     for (const bank of banks) expect(prediction?.pcrs['14']?.[bank]).not.toBe(pcrs['14']?.[bank])
     expect(prediction?.notes.some(note => note.includes('MOK'))).toBe(true)
   })
 
   it('Debian 12’s GRUB measures the kernel twice, which the operator would not publish', async () => {
-    const { document } = await predict('vmlinuz-6.1.0-50-amd64', true)
-    expect(document.predictions.map(operatorWouldApprove)).toEqual([false])
+    const { predictions } = await predict(files, '--secure-boot', 'on')
+    expect(predictions.map(operatorWouldApprove)).toEqual([false])
   })
 })
 

@@ -4,8 +4,9 @@ import { ByteCursor } from '../bytes/cursor.ts'
 import { type AttributeCertificate, parseCertificateTable } from './certificate-table.ts'
 import { type PeSection, parseSectionTable, sectionHeaderSize } from './sections.ts'
 
-/** IMAGE_FILE_MACHINE_AMD64. */
+/** IMAGE_FILE_MACHINE_AMD64 and IMAGE_FILE_MACHINE_ARM64. */
 export const machineX64 = 0x8664
+export const machineArm64 = 0xaa64
 
 export interface PeFile {
   readonly source: string

@@ -1,2 +1,0 @@
-import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-function imageFacts({source,digest,proof,os,kernelRelease}){return{source,digest,proof,os,kernelRelease}}export{imageFacts};

@@ -1,0 +1,45 @@
+// Where boot files and platform profiles are read from: images, single files, directories.
+
+import { fileCeilings, readLocalFile } from '../edge/files.ts'
+import { environment } from '../edge/surroundings.ts'
+import type { BootFile } from '../image/boot-file.ts'
+import type { Platform } from '../predict/platform.ts'
+import type { PredictedImage } from '../predict/prediction.ts'
+import type { BootFileSource, PredictionRequest } from '../settings/settings.ts'
+import type { PlatformSource } from '../settings/values.ts'
+import { readChain } from './image-boot-files.ts'
+import { registryOf } from './open-image.ts'
+import { readPlatform } from './read-platform.ts'
+
+/** The boot files of one image, or those of the command line. */
+export interface BootFileSet {
+  /** null for files of the command line. */
+  readonly image: PredictedImage | null
+  readonly files: readonly BootFile[]
+}
+
+/** In the order given. Throws as the images and files are read. */
+export async function readBootFileSets(
+  source: BootFileSource,
+  { architecture, allowInsecure, bootChain }: Pick<PredictionRequest, 'architecture' | 'allowInsecure' | 'bootChain'>,
+): Promise<readonly BootFileSet[]> {
+  if (source.kind === 'boot-files') {
+    const files: BootFile[] = []
+    for (const { role, path } of source.files)
+      files.push({ role, path, layer: null, bytes: await readLocalFile(path, fileCeilings.bootFile) })
+    return [{ image: null, files }]
+  }
+  const registry = await registryOf(environment(), allowInsecure)
+  const sets: BootFileSet[] = []
+  for (const location of source.images) {
+    sets.push(await readChain(location, registry, architecture, bootChain))
+  }
+  return sets
+}
+
+/** Throws as `readPlatform`. */
+export async function readPlatforms(sources: readonly PlatformSource[]): Promise<readonly Platform[]> {
+  const platforms: Platform[] = []
+  for (const { name, directories } of sources) platforms.push(await readPlatform(directories, name))
+  return platforms
+}

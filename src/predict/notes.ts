@@ -1,0 +1,74 @@
+// What a prediction rests on without having checked it, in words for people.
+
+import { compareShimVersions, formatShimVersion } from '../formats/shim/version.ts'
+import type { Boot } from './boot.ts'
+import type { Conditions } from './conditions.ts'
+import { grubBuild, grubKernelLoads } from './grub-build.ts'
+import { newestRead } from './shim-build.ts'
+
+/** Notes of the chain; those of keys, shim's variables and stubs come from where they are judged. */
+export function notesOf(boot: Boot, conditions: Conditions): string[] {
+  const { platform, state } = conditions
+  const first = boot.loads[0]?.file.path ?? 'the boot loader'
+  return [
+    ...(platform === null && state.secureBoot ? withoutPlatform(boot) : []),
+    ...(boot.grub !== undefined && grubKernelLoads(boot.grub, conditions).length === 0
+      ? ['without Secure Boot the kernel is not measured into PCR 4: no value attests it']
+      : []),
+    ...(platform === null && boot.shim !== undefined
+      ? [
+          'PCR 14 holds for machines without an enrolled machine owner key (MOK), and without the variables MokSBState, MokPolicy and MokListTrusted',
+        ]
+      : []),
+    `PCR 4 holds when the first boot option starts ${boot.shim === undefined ? first : 'shim'} and nothing else was tried before it`,
+    ...grubNotes(boot, conditions),
+    ...shimNotes(boot),
+    ...chainNotes(boot),
+    ...mismatches(boot, state.firmwareVerifies),
+  ]
+}
+
+function withoutPlatform({ shim, loads }: Boot): string[] {
+  const rest = loads.slice(1).map(({ file }) => file.path)
+  return [
+    `not checked, since no platform gives its db and dbx: that the firmware trusts ${shim === undefined ? (loads[0]?.file.path ?? '') : 'shim'}`,
+    ...(rest.length === 0
+      ? []
+      : [`not checked, since no platform gives its keys: that ${rest.join(' and ')} are trusted`]),
+  ]
+}
+
+function grubNotes({ grub }: Boot, { platform }: Conditions): string[] {
+  if (grub === undefined) return []
+  const { name, knownBy, kernelEvents } = grubBuild(grub.pe, platform?.grubMeasuresKernel)
+  if (knownBy === 'profile')
+    return [`that this GRUB measures the kernel ${kernelEvents} times is known from profile ${platform?.name} only`]
+  return knownBy === 'source'
+    ? [`that ${name} measures the kernel once is known from its source, not from a boot of ours`]
+    : []
+}
+
+function shimNotes({ shim }: Boot): string[] {
+  if (shim === undefined || compareShimVersions(shim.build.version, newestRead) <= 0) return []
+  return [
+    `shim ${formatShimVersion(shim.build.version)} is newer than ${formatShimVersion(newestRead)}, the newest that we know`,
+  ]
+}
+
+/** Chains, and parts of chains, that were read about but not booted. */
+function chainNotes({ chain }: Boot): string[] {
+  return [
+    ...(chain === 'grub-linux' || chain === 'shim-systemd-boot-uki'
+      ? [`what the boot chain ${chain} measures is known from source, not from a boot of ours`]
+      : []),
+  ]
+}
+
+function mismatches({ loads }: Boot, verified: boolean): string[] {
+  if (verified) return []
+  return loads.flatMap(({ file, signatures }) =>
+    signatures.some(({ fault }) => fault !== undefined)
+      ? [`a signature of ${file.path} does not verify: the file does not boot under Secure Boot`]
+      : [],
+  )
+}
