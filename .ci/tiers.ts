@@ -73,6 +73,7 @@ const tiers: readonly Tier[] = [
         'rpmbuild',
         'createrepo_c',
         'pesign',
+        'openssl',
         'sbverify',
         'objcopy',
         'dpkg-deb',

@@ -15,7 +15,14 @@ import { pkcsSignedData } from '../formats/pe/certificate-table.ts'
 import type { AuthenticodeSignature } from '../formats/pe/signature.ts'
 import type { Authority } from './authority.ts'
 import type { LoadedFile } from './loaded-file.ts'
-import { describeAnchors, describePath, type TrustAnchor, trustAnchors, vouchesFor } from './trust-anchor.ts'
+import {
+  describeAnchors,
+  describePath,
+  faultOfAll,
+  type TrustAnchor,
+  trustAnchors,
+  vouchesFor,
+} from './trust-anchor.ts'
 
 export interface FirmwareKeys {
   readonly db: readonly SignatureList[]
@@ -53,8 +60,7 @@ export function firmwareAuthority(file: LoadedFile, keys: FirmwareKeys): Authori
     authority ??= byHash(findImageHash(keys.db, algorithm, digests[algorithm]), algorithm, keys)
   }
   if (authority !== undefined) return authority
-  const fault = signatures.find(signature => signature.fault !== undefined)?.fault
-  throw fault ?? notTrusted(file, keys, anchors)
+  throw faultOfAll(signatures) ?? notTrusted(file, keys, anchors)
 }
 
 function unsignedAuthority(file: LoadedFile, keys: FirmwareKeys): Authority {

@@ -23,6 +23,7 @@ import {
   certificateOf,
   describeAnchors,
   describePath,
+  faultOfAll,
   type TrustAnchor,
   trustAnchors,
   vouchesFor,
@@ -205,7 +206,7 @@ function notTrusted(
   }
   if (denial !== undefined)
     return refusal(file, 'DENIED_BY_SHIM', 'shim denies the signer of the file', { found: denial.because, wanted })
-  const fault = signatures.find(signature => signature.fault !== undefined)?.fault
+  const fault = faultOfAll(signatures)
   if (fault !== undefined) return fault
   return refusal(file, 'NOT_TRUSTED_BY_SHIM', 'shim does not trust the signer of the file', {
     found: signatures.map(one => `signed over ${one.algorithm} by ${describePath(one)}`).join('; '),

@@ -45,6 +45,11 @@ export function vouchesFor(certificate: Certificate, { path, fault }: Authentico
   )
 }
 
+/** The first fault when no signature verifies; undefined when one does. */
+export function faultOfAll(signatures: readonly AuthenticodeSignature[]): ToolError | undefined {
+  return signatures.every(({ fault }) => fault !== undefined) ? signatures[0]?.fault : undefined
+}
+
 /** One line for people: who signed, and by whom that certificate was issued. */
 export function describePath({ path }: AuthenticodeSignature): string {
   return path.map(({ subject }) => subject).join(', issued by ')

@@ -206,19 +206,21 @@ describe('damaged signatures', () => {
 
   it('no change in a certificate, in what is signed or in the signature is ever trusted', () => {
     const trusted: number[] = []
-    for (const flip of flips(data, data.length))
-      if (outcome(() => choose(put(flip.bytes), db)) === 'read') trusted.push(flip.offset)
+    for (const flip of flips(data, data.length / 2)) {
+      const file = put(flip.bytes)
+      if (outcome(() => choose(file, db)) !== 'read') continue
+      trusted.push(flip.offset)
+      expect(chosen(file, db)).toEqual(inDb(middle.certificate))
+    }
     const start = Buffer.from(data).indexOf(leaf.certificate)
     const inside = (at: number) => at >= start && at < start + leaf.certificate.length
     expect(trusted.filter(inside)).toEqual([])
     // versions and the name of the signature algorithm, which nobody signs and OpenSSL does not read
     expect(trusted.length).toBeLessThan(25)
-    for (const flip of flips(data, data.length))
-      if (trusted.includes(flip.offset)) expect(chosen(put(flip.bytes), db)).toEqual(inDb(middle.certificate))
   })
 
   it('no cut is trusted, but for padding', () => {
-    for (const cut of cuts(data, data.length)) {
+    for (const cut of cuts(data, 500)) {
       const padding = data.subarray(cut.length).every(byte => byte === 0)
       if (!padding) expect(outcome(() => choose(put(cut), db))).not.toBe('read')
     }

@@ -1,6 +1,6 @@
 // Other programs agree with our digests and accept our signed files: pesign and sbverify (Debian: pesign, sbsigntool).
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { firmwareAuthority } from '../../src/predict/firmware-authority.ts'
 import { type SignOptions, signPe } from '../build/authenticode.ts'
 import { firmwareKey, makeGrub, makeKernel, makeShim, seededBytes, vendorKeys } from '../build/boot-files.ts'
 import { makeSigningKey, type SigningKey } from '../build/certificate.ts'
-import { outcome } from '../build/damage.ts'
+import { flips, outcome } from '../build/damage.ts'
 import { listsOf, loadFile } from '../build/load-file.ts'
 import { makePe } from '../build/pe.ts'
 
@@ -137,28 +137,43 @@ const trials: readonly { name: string; signer: SigningKey; db: SigningKey; optio
     ]),
   ]
 
+/** True when OpenSSL verifies the signature with the flags that firmware and shim set, one certificate being trusted. */
+function opensslTrusts(signature: Uint8Array, content: Uint8Array, { certificate }: SigningKey): boolean {
+  const trusted = written('db.pem', new Uint8Array(Buffer.from(pem(certificate))))
+  const flags = ['-binary', '-purpose', 'any', '-partial_chain', '-no_check_time', '-CAfile', trusted]
+  const files = ['-in', written('signature', signature), '-content', written('content', content)]
+  return spawnSync('openssl', ['smime', '-verify', '-inform', 'DER', ...files, ...flags]).status === 0
+}
+
+const signatureOf = (bytes: Uint8Array) => {
+  const [entry] = parsePe(bytes, 'file.efi').signatures
+  if (entry === undefined) throw new Error('not signed')
+  const { content } = parseSignedData(entry.data, { source: 'file.efi', path: 'signature', code: 'PE_INVALID' })
+  return { ...entry, content: content.content }
+}
+
+const trusts = (bytes: Uint8Array, db: SigningKey) =>
+  outcome(() => firmwareAuthority(loadFile(bytes), { db: listsOf(db), dbx: [], source: 'test' })) === 'read'
+
 describe('what db trusts', () => {
-  // firmware calls PKCS7_verify of OpenSSL with one certificate of db, and these are its flags
   it.each(trials)('$name: OpenSSL agrees', ({ signer, db, options, trusted }) => {
     const bytes = signPe(makePe({ sections: [section] }), signer, options)
-    const keys = { db: listsOf(db), dbx: [], source: 'test' }
-    expect(outcome(() => firmwareAuthority(loadFile(bytes), keys)) === 'read').toBe(trusted)
-    const data = parsePe(bytes, 'file.efi').signatures[0]?.data ?? new Uint8Array(0)
-    const { content } = parseSignedData(data, { source: 'file.efi', path: 'signature', code: 'PE_INVALID' })
-    const args = ['-in', written('p7', data), '-content', written('content', content.content)]
-    const flags = [
-      '-binary',
-      '-purpose',
-      'any',
-      '-partial_chain',
-      '-no_check_time',
-      '-CAfile',
-      join(directory, 'db.pem'),
-    ]
-    writeFileSync(join(directory, 'db.pem'), pem(db.certificate))
-    const verify = () =>
-      execFileSync('openssl', ['smime', '-verify', '-inform', 'DER', ...args, ...flags], { stdio: 'pipe' })
-    if (trusted) expect(verify).not.toThrow()
-    else expect(verify).toThrow(/Verification failure|Error reading/)
+    const { data, content } = signatureOf(bytes)
+    expect(trusts(bytes, db)).toBe(trusted)
+    expect(opensslTrusts(data, content, db)).toBe(trusted)
+  })
+
+  it('one byte changed: what OpenSSL refuses is never trusted', () => {
+    const bytes = signPe(makePe({ sections: [section] }), leaf)
+    const { data, content, offset } = signatureOf(bytes)
+    const trustedByBoth: number[] = []
+    for (const flip of flips(data)) {
+      const changed = new Uint8Array(bytes)
+      changed.set(flip.bytes, offset + 8)
+      if (!trusts(changed, middle)) continue
+      expect(opensslTrusts(flip.bytes, content, middle), `offset ${flip.offset}`).toBe(true)
+      trustedByBoth.push(flip.offset)
+    }
+    expect(trustedByBoth.length).toBeGreaterThan(0)
   })
 })

@@ -51,14 +51,19 @@ function element(block: BaseBlock, origin: DerOrigin): DerElement {
   if (tagClass === undefined || block.lenBlock.isIndefiniteForm)
     throw derError(origin, 'an indefinite length or unknown tag class', 'DER')
   const bytes = block.valueBeforeDecodeView
+  const content = bytes.subarray(block.idBlock.blockLength + block.lenBlock.blockLength)
   const inside: unknown = 'value' in block.valueBlock ? block.valueBlock.value : undefined
   const children =
     block.idBlock.isConstructed && Array.isArray(inside) ? inside.map(child => element(child, origin)) : []
+  // asn1js lets an element reach over the end of the one around it
+  const inner = children.reduce((sum, child) => sum + child.bytes.length, 0)
+  if (block.lenBlock.length !== content.length || (block.idBlock.isConstructed && inner !== content.length))
+    throw derError(origin, 'an element longer or shorter than what is in it', 'DER')
   return {
     tagClass,
     tagNumber: block.idBlock.tagNumber,
     bytes,
-    content: bytes.subarray(block.idBlock.blockLength + block.lenBlock.blockLength),
+    content,
     children,
     origin,
   }

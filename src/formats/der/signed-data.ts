@@ -12,7 +12,7 @@ import {
   tags,
   universalAt,
 } from './element.ts'
-import { namedBySigner, parseSignerInfos, type SignerInfo } from './signer-info.ts'
+import { algorithmIdentifier, namedBySigner, parseSignerInfos, type SignerInfo } from './signer-info.ts'
 
 const signedDataType = '1.2.840.113549.1.7.2'
 
@@ -30,9 +30,11 @@ export interface SignedData {
 /** Reads a ContentInfo that holds SignedData. Throws the code of `origin`. */
 export function parseSignedData(bytes: Uint8Array, origin: DerOrigin): SignedData {
   const contentInfo = parseDer(bytes, origin)
+  if (!isUniversal(contentInfo, tags.sequence)) throw derError(origin, 'another element', 'ContentInfo')
   const type = objectIdentifier(childAt(contentInfo, 0, 'contentType'))
   if (type !== signedDataType) throw derError(origin, `content type ${type}`, 'SignedData')
-  const signedData = childAt(context(contentInfo, 0) ?? contentInfo, 0, 'SignedData')
+  const signedData = universalAt(context(contentInfo, 0) ?? contentInfo, 0, tags.sequence, 'SignedData')
+  universalAt(signedData, 0, tags.integer, 'version')
   const algorithms = universalAt(signedData, 1, tags.set, 'digestAlgorithms')
   const encapsulated = universalAt(signedData, 2, tags.sequence, 'contentInfo')
   const content = context(encapsulated, 0)
@@ -43,7 +45,7 @@ export function parseSignedData(bytes: Uint8Array, origin: DerOrigin): SignedDat
   const signers = parseSignerInfos(signedData.children.at(-1), signedData)
   const signing = signers.flatMap(signer => namedBySigner(signer, certificates))
   return {
-    digestAlgorithms: algorithms.children.map(child => objectIdentifier(childAt(child, 0, 'algorithm'))),
+    digestAlgorithms: algorithms.children.map((_, index) => algorithmIdentifier(algorithms, index, 'digestAlgorithm')),
     contentType: objectIdentifier(childAt(encapsulated, 0, 'contentType')),
     content: childAt(content, 0, 'content'),
     certificates: [...new Set([...signing, ...certificates])],

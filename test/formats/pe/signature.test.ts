@@ -188,12 +188,11 @@ describe('verifying an Authenticode signature', () => {
     for (const part of signed) {
       const start = Buffer.from(data).indexOf(part ?? new Uint8Array(0))
       expect(start).toBeGreaterThan(0)
-      for (let at = start; at < start + (part?.length ?? 0); at++)
-        for (const mask of [0x01, 0xff]) {
-          const changed = new Uint8Array(bytes)
-          changed[offset + 8 + at] = (changed[offset + 8 + at] ?? 0) ^ mask
-          if (outcome(() => expectFault(changed)) === 'read') verified.push(at)
-        }
+      for (let at = start; at < start + (part?.length ?? 0); at++) {
+        const changed = new Uint8Array(bytes)
+        changed[offset + 8 + at] = (changed[offset + 8 + at] ?? 0) ^ (at % 2 === 0 ? 0x01 : 0xff)
+        if (outcome(() => expectFault(changed)) === 'read') verified.push(at)
+      }
     }
     expect(verified).toEqual([])
   })
