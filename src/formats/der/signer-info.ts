@@ -36,7 +36,7 @@ export function algorithmIdentifier(parent: DerElement, index: number, name: str
 }
 
 /** Throws the code of the element's origin. */
-export function parseSignerInfo(info: DerElement): SignerInfo {
+function parseSignerInfo(info: DerElement): SignerInfo {
   if (!isUniversal(info, tags.sequence)) throw derError(info.origin, 'another element', 'SignerInfo')
   universalAt(info, 0, tags.integer, 'version')
   const issuerAndSerial = universalAt(info, 1, tags.sequence, 'issuerAndSerialNumber')
