@@ -56,7 +56,8 @@ export async function captureNode(options: CaptureOptions): Promise<CaptureDocum
   }
 }
 
-function captureTable({ platform, profileSha256, output, files, learned, notLearned }: CaptureDocument): string {
+/** The document for people, at most 80 columns wide but for long paths. */
+export function captureTable({ platform, profileSha256, output, files, learned, notLearned }: CaptureDocument): string {
   return [
     `platform  ${platform}`,
     `written   ${output}`,

@@ -167,7 +167,9 @@ function mokFiles({ efivars, mokVariables }: Capture, log: EventLog | undefined,
   if (!found.has('MokListRT')) notes.push('MokListRT is not there: no machine owner key is taken as enrolled')
   if (!found.has('MokListTrustedRT'))
     notes.push(
-      'MokListTrustedRT is not there: MokListTrusted is taken as not set, which a shim before 15.6 cannot tell',
+      hasShim
+        ? 'MokListTrusted was not measured: it is taken as not set by a shim before 15.6; where it is set, PCR 14 differs'
+        : 'MokListTrustedRT is not there: MokListTrusted is taken as not set',
     )
   if (!found.has('SbatLevelRT')) notes.push('SbatLevelRT is not there: no SBAT level is taken to be on the machine')
   return found

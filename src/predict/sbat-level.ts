@@ -121,7 +121,7 @@ const generationBits = 0xffff
 /**
  * The first row whose component the level asks a newer generation of; undefined when shim takes the file. For shim's own
  * rows too: it refuses to run when they are revoked. A component that the level does not name is never revoked, and of
- * two lines for one component the first counts. Only under Secure Boot.
+ * two lines for one component the first counts. Only under Secure Boot. Throws PLATFORM_INVALID for a text that is no level.
  */
 export function sbatRevokes(rows: readonly SbatRow[], level: string): SbatRow | undefined {
   const revocations = levelRows(level)
@@ -131,8 +131,13 @@ export function sbatRevokes(rows: readonly SbatRow[], level: string): SbatRow | 
   })
 }
 
-/** The first line, `sbat,1,…`, is one of them. */
+/** The first line, `sbat,1,…`, is one of them. A text that is no level must not pass as one that revokes nothing. */
 function levelRows(level: string): readonly { readonly component: string; readonly generation: number }[] {
   const parsed = parseSbatLevel(level)
-  return parsed === undefined ? [] : [{ component: 'sbat', generation: Number(parsed.version) }, ...parsed.revocations]
+  if (parsed === undefined)
+    throw new ToolError('PLATFORM_INVALID', 'cannot read an SBAT level', {
+      found: JSON.stringify(level.slice(0, 60)),
+      wanted: 'sbat,version,date and lines of component,generation',
+    })
+  return [{ component: 'sbat', generation: Number(parsed.version) }, ...parsed.revocations]
 }

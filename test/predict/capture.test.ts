@@ -158,6 +158,13 @@ describe('what a capture says', () => {
     expect(notes).toContain('SbatLevelRT is not what this boot measured as SbatLevel into PCR 7')
   })
 
+  it('of a MokListTrusted that was not measured', () => {
+    const without = changed('grub-sb', events => events.filter(event => text(event) !== 'MokListTrusted'))
+    const { platform, notLearned } = capture({ log: without })
+    expect(platform.mok.trusted).toBeUndefined()
+    expect(notLearned.filter(note => note.startsWith('MokListTrusted was not measured'))).toHaveLength(1)
+  })
+
   it('of a log that is cut', () => {
     const whole = fixture('grub-sb', 'eventlog.bin')
     const notes = said({ log: whole.subarray(0, whole.length - 10) })

@@ -123,4 +123,8 @@ describe('what a level revokes', () => {
   ])('%s', (_, given, level, revoked) => {
     expect(sbatRevokes(given, level)?.component).toBe(revoked)
   })
+
+  it('cannot be told by a text that is no level', () => {
+    expect(faultOf(() => sbatRevokes(grub(1), 'grub,5\n')).code).toBe('PLATFORM_INVALID')
+  })
 })
