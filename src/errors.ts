@@ -75,6 +75,8 @@ export const errorCodes = {
     'no checked PCR would attest a part that require-coverage names',
     'see docs/pcrs.md; relax require-coverage only if you accept that',
   ),
+  FORMAT_CANNOT_EXPRESS: row('refused', 'an output format has no form for a prediction'),
+  PCR_LABEL_INVALID: row('input', 'a label org.coreos.pcrs, or a file of compute-pcrs, cannot be read'),
   SHIM_UNSUPPORTED: row('refused', 'the shim has no readable .vendor_cert section or no known version'),
   PLATFORM_INVALID: row('input', 'a platform profile cannot be read, or contradicts itself'),
   PLATFORM_INSUFFICIENT: row('refused', 'a platform profile does not say enough to predict PCR 7 or 14'),
