@@ -134,10 +134,12 @@ function fileDigest(bootFiles: readonly BootFileFacts[], role: string): string |
   return only === undefined || others.length > 0 ? null : `0x${only.sha256}`
 }
 
+/** Without the section, it is known only where PCR 7 is predicted and shim did not use it. */
 function vendorKeys(prediction: Prediction, vendorCert: VendorCert | undefined): KeylimeKey[] | null {
   if (vendorCert !== undefined)
     return vendorCert.allowed.kind === 'lists' ? keysOf(vendorCert.allowed.bytes, '.vendor_cert') : []
-  return prediction.events.some(({ part }) => part === 'Pcr7GrubVendorDbCert') ? null : []
+  const used = prediction.events.some(({ part }) => part === 'Pcr7GrubVendorDbCert')
+  return used || prediction.pcrs['7'] === undefined ? null : []
 }
 
 function keysOf(lists: Uint8Array, source: string): KeylimeKey[] {

@@ -101,6 +101,8 @@ describe('a prediction as policy of Keylime', () => {
     expect(policy(on, { vendorCert: vendor({ kind: 'certificate', certificate }) }).vendor_db).toEqual([])
     const uses = predictionOfParts(grubParts().map(part => part.replace('GrubMokListCert', 'GrubVendorDbCert')))
     expect(policy(uses).vendor_db).toBeNull()
+    expect(policy(on).vendor_db).toEqual([])
+    expect(policy(predictionOfParts(grubParts().filter(part => !part.startsWith('Pcr7')))).vendor_db).toBeNull()
   })
 })
 
