@@ -36,7 +36,11 @@ export function calibrate(prediction: ExpectedBoot, log: EventLog): CalibrationR
     const there = expected === null ? 'no more events' : describeExpected(expected)
     return { pcr, bank, because: `${here}; predicted: ${there}` }
   })
-  const without = withoutComparison(prediction, new Set(compared.map(one => one.pcr)), `the log has the banks ${log.banks.join(', ')}`)
+  const without = withoutComparison(
+    prediction,
+    new Set(compared.map(one => one.pcr)),
+    `the log has the banks ${log.banks.join(', ')}`,
+  )
   return resultOf([...differences, ...without])
 }
 
@@ -51,12 +55,17 @@ export function calibrateValues(prediction: ExpectedBoot, live: PcrValues): Cali
       const values = valuesWithPhases(prediction, pcr, bank)
       if (seen === undefined || values.length === 0) continue
       compared.add(pcr)
-      if (!values.includes(seen)) differences.push({ pcr, bank, because: `the TPM holds ${seen}; predicted: ${values[0] ?? ''}` })
+      if (!values.includes(seen))
+        differences.push({ pcr, bank, because: `the TPM holds ${seen}; predicted: ${values[0] ?? ''}` })
     }
   return resultOf([...differences, ...withoutComparison(prediction, compared, 'no value was read')])
 }
 
-function withoutComparison(prediction: ExpectedBoot, compared: ReadonlySet<number>, because: string): CalibrationDifference[] {
+function withoutComparison(
+  prediction: ExpectedBoot,
+  compared: ReadonlySet<number>,
+  because: string,
+): CalibrationDifference[] {
   return Object.keys(prediction.pcrs)
     .map(Number)
     .filter(pcr => !compared.has(pcr))

@@ -1,10 +1,26 @@
 // Reasons for differences in PCR 4: which program the firmware, shim and GRUB loaded (docs/pcrs.md, PCR 4).
 
 import type { LoggedEvent } from '../formats/tcg/event-log.ts'
-import { type FileRole, fileOf, findFile, isKernelRole, type KnownFile, pathOf, roleNames, roleOf } from './explain-candidates.ts'
+import {
+  type FileRole,
+  fileOf,
+  findFile,
+  isKernelRole,
+  type KnownFile,
+  pathOf,
+  roleNames,
+  roleOf,
+} from './explain-candidates.ts'
 import { digestOf } from './explain-difference.ts'
 import { checksOffByMok, describeSeen, filePathOf, plainText, secureBootOf, textOfEvent } from './explain-event.ts'
-import { comesLater, type Evidence, type FirstDifference, happensLater, plainReason, separatorReason } from './explain-evidence.ts'
+import {
+  comesLater,
+  type Evidence,
+  type FirstDifference,
+  happensLater,
+  plainReason,
+  separatorReason,
+} from './explain-evidence.ts'
 import { type Reason, reason } from './explain-reasons.ts'
 
 /** The reason for a difference in PCR 4. */
@@ -34,7 +50,10 @@ function repeatedKernelReason(difference: FirstDifference, { baseline }: Evidenc
   if (kernel === undefined) return undefined
   const isKernel = (event: LoggedEvent) => digestOf(event, bank) === kernel
   const once = before.some(isKernel)
-  const differs = expected !== null && roleOf(expected) === 'kernel' ? seen === null || !isKernel(seen) : seen !== null && isKernel(seen)
+  const differs =
+    expected !== null && roleOf(expected) === 'kernel'
+      ? seen === null || !isKernel(seen)
+      : seen !== null && isKernel(seen)
   if (!once || !differs) return undefined
   const times = [...before, ...(seen === null ? [] : [seen]), ...seenLater].filter(isKernel).length
   return reason('KERNEL_MEASURED_OTHER_TIMES', { seen: timesText(times), expected: timesText(kernels.length) })
@@ -52,7 +71,10 @@ function secureBootReason(difference: FirstDifference, { log, baseline }: Eviden
   const [predicted, here] = [baseline.prediction.secureBoot, secureBootOf(log)]
   if (here !== undefined && here !== predicted) return reason(here ? 'SECURE_BOOT_ON_HERE' : 'SECURE_BOOT_OFF_HERE', {})
   if (!checksOffByMok(log) || expected === null) return undefined
-  return reason('MOK_SB_STATE', { state: 'is set', consequence: 'shim checks no file, so the kernel is not measured into PCR 4' })
+  return reason('MOK_SB_STATE', {
+    state: 'is set',
+    consequence: 'shim checks no file, so the kernel is not measured into PCR 4',
+  })
 }
 
 /** Programs that shim or the firmware start beside a boot chain, by their names in shim's sources. */
@@ -106,6 +128,7 @@ const unknownCodes = {
 function unknownFileReason(seen: LoggedEvent, role: FileRole, { baseline }: Evidence): Reason {
   const path = filePathOf(seen)
   const expected = pathOf(baseline, role)
-  const file = path === null ? `the log names no file${expected === undefined ? '' : `; predicted: ${expected}`}` : plainText(path)
+  const file =
+    path === null ? `the log names no file${expected === undefined ? '' : `; predicted: ${expected}`}` : plainText(path)
   return reason(unknownCodes[role], { file })
 }

@@ -2,7 +2,13 @@
 
 import type { Bank } from '../formats/bytes/digest.ts'
 import type { EventLog } from '../formats/tcg/event-log.ts'
-import { compareWithLog, digestOf, type ExpectedBoot, type ExpectedEvent, type LogDifference } from './explain-difference.ts'
+import {
+  compareWithLog,
+  digestOf,
+  type ExpectedBoot,
+  type ExpectedEvent,
+  type LogDifference,
+} from './explain-difference.ts'
 import type { PcrValues } from './replay.ts'
 
 /** A boot file as predictions and records tell of it. */
@@ -20,6 +26,8 @@ export interface Candidate {
   readonly image: string | null
   /** Of a mix: the labels of the images that boot loader and kernel come from. */
   readonly mix?: { readonly bootLoader: string; readonly kernel: string }
+  /** Its values do not count any more: it is there to recognise files, never to be compared with. */
+  readonly retired?: boolean
   readonly bootFiles: readonly CandidateFile[]
   /** Digest of the MokList that its shim makes when no key is enrolled, where the shim itself is at hand. */
   readonly vendorMokList?: Readonly<Partial<Record<Bank, string>>>
@@ -72,7 +80,8 @@ export function bestCandidate(
   banks: readonly Bank[],
   live: PcrValues | undefined,
 ): BestCandidate | undefined {
-  const ranked = candidates
+  const valid = candidates.filter(one => one.retired !== true)
+  const ranked = (valid.length > 0 ? valid : candidates)
     .map((candidate): BestCandidate => {
       return { candidate, differences: compareWithLog(candidate.prediction, log, banks, live) }
     })
@@ -108,7 +117,9 @@ function kernelRan({ prediction }: Candidate, log: EventLog): boolean {
   return log.events.some(
     seen =>
       seen.pcr === 4 &&
-      log.banks.some(bank => kernels.some(event => event.digests[bank] !== undefined && event.digests[bank] === digestOf(seen, bank))),
+      log.banks.some(bank =>
+        kernels.some(event => event.digests[bank] !== undefined && event.digests[bank] === digestOf(seen, bank)),
+      ),
   )
 }
 

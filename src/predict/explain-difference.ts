@@ -70,7 +70,7 @@ interface PcrToCompare {
 function comparePcr({ prediction, log, pcr, bank, live }: PcrToCompare): LogDifference | undefined {
   const own = prediction.events.filter(event => event.pcr === pcr)
   const start = startValue(bank, pcr, startupLocality(log))
-  const predicted = prediction.pcrs[`${pcr}`]?.[bank] ?? valueOf(bank, start, own)
+  const predicted = prediction.pcrs[`${pcr}`]?.[bank] ?? valueAfter(bank, start, own)
   if (predicted === undefined) return undefined
   const seenEvents = log.events.filter(
     event => event.pcr === pcr && event.typeNumber !== noAction && event.digests[bank] !== undefined,
@@ -104,9 +104,9 @@ function phasesBetween(bank: Bank, replayed: string, live: string): readonly str
 export function valuesWithPhases(prediction: ExpectedBoot, pcr: number, bank: Bank): readonly string[] {
   const own = prediction.events.filter(event => event.pcr === pcr)
   const start = startValue(bank, pcr)
-  const predicted = prediction.pcrs[`${pcr}`]?.[bank] ?? valueOf(bank, start, own)
+  const predicted = prediction.pcrs[`${pcr}`]?.[bank] ?? valueAfter(bank, start, own)
   if (predicted === undefined) return []
-  const before = pcr === phasePcr ? valueOf(bank, start, withoutPhases(own, bank)) : undefined
+  const before = pcr === phasePcr ? valueAfter(bank, start, withoutPhases(own, bank)) : undefined
   if (before === undefined) return [predicted]
   const phases = phaseWords.map((_, index) => phaseWords.slice(0, index + 1).map(wordDigest(bank)))
   return [predicted, before, ...phases.map(words => extendHex(bank, bytesOf(before), words))]
@@ -129,7 +129,7 @@ export function digestOf(event: LoggedEvent, bank: Bank): string {
   return digest === undefined ? '' : formatHex(digest)
 }
 
-function valueOf(bank: Bank, start: Uint8Array, events: readonly ExpectedEvent[]): string | undefined {
+function valueAfter(bank: Bank, start: Uint8Array, events: readonly ExpectedEvent[]): string | undefined {
   const digests = events.flatMap(event => event.digests[bank] ?? [])
   return digests.length === events.length ? extendHex(bank, start, digests) : undefined
 }

@@ -1,10 +1,10 @@
 // Events of a log and of a prediction in words: what each is, which variable or certificate it holds.
 
+import { ToolError } from '../errors.ts'
+import { formatHex } from '../formats/bytes/hex.ts'
 import { parseCertificate } from '../formats/der/certificate.ts'
 import { guids } from '../formats/efi/guid.ts'
 import { type MeasuredVariable, parseVariableEvent } from '../formats/efi/variable-event.ts'
-import { formatHex } from '../formats/bytes/hex.ts'
-import { ToolError } from '../errors.ts'
 import type { EventLog, LoggedEvent } from '../formats/tcg/event-log.ts'
 import type { ExpectedEvent } from './explain-difference.ts'
 
@@ -12,7 +12,7 @@ const longest = 200
 
 /** Text of a log is somebody else's: no control characters, and never long. */
 export function plainText(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim()
+  const plain = text.replace(/[\p{C}\s]+/gu, ' ').trim()
   return plain.length > longest ? `${plain.slice(0, longest)}…` : plain
 }
 

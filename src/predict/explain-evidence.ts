@@ -4,7 +4,7 @@ import type { Bank } from '../formats/bytes/digest.ts'
 import type { EventLog, LoggedEvent } from '../formats/tcg/event-log.ts'
 import type { Candidate } from './explain-candidates.ts'
 import { digestOf, type ExpectedEvent, type LogDifference } from './explain-difference.ts'
-import { describeExpected, describeSeen } from './explain-event.ts'
+import { describeExpected, describeSeen, textOfEvent } from './explain-event.ts'
 import { type Reason, reason } from './explain-reasons.ts'
 import type { Platform } from './platform.ts'
 
@@ -34,7 +34,8 @@ export interface FirstDifference {
 }
 
 export function firstDifferenceOf(difference: LogDifference): FirstDifference {
-  const { pcr, bank, position, expectedEvents, seenEvents } = difference
+  const { pcr, bank, expectedEvents, seenEvents } = difference
+  const position = pcr === mokPcr ? samePlaces(difference) : difference.position
   return {
     pcr,
     bank,
@@ -44,6 +45,17 @@ export function firstDifferenceOf(difference: LogDifference): FirstDifference {
     seenLater: seenEvents.slice(position + 1),
     before: seenEvents.slice(0, position),
   }
+}
+
+const mokPcr = 14
+
+/** MokSBState and MokListTrusted are both the one byte 01, so equal digests of PCR 14 may stand for different variables. */
+function samePlaces({ position, expectedEvents, seenEvents }: LogDifference): number {
+  const other = seenEvents.slice(0, position).findIndex((event, index) => {
+    const name = textOfEvent(event)
+    return name !== null && `Pcr${mokPcr}${name}` !== expectedEvents[index]?.part
+  })
+  return other < 0 ? position : other
 }
 
 /** True when the event seen stands later in the prediction. */
@@ -68,11 +80,14 @@ export function separatorReason({ seen }: FirstDifference): Reason | undefined {
 export function plainReason(difference: FirstDifference, { log }: Evidence): Reason {
   const { expected, seen } = difference
   if (seen === null) {
-    if (expected === null) return reason('UNKNOWN', { event: 'the value of the prediction does not follow from its events' })
+    if (expected === null)
+      return reason('UNKNOWN', { event: 'the value of the prediction does not follow from its events' })
     const event = describeExpected(expected)
     return reason(log.problems.length > 0 ? 'LOG_INCOMPLETE' : 'EVENT_MISSING', { event })
   }
   if (expected === null || happensLater(difference)) return reason('EVENT_EXTRA', { event: describeSeen(seen) })
   if (comesLater(difference)) return reason('EVENT_MISSING', { event: describeExpected(expected) })
-  return reason('UNKNOWN', { event: `${describeSeen(seen)} stands where the prediction has ${describeExpected(expected)}` })
+  return reason('UNKNOWN', {
+    event: `${describeSeen(seen)} stands where the prediction has ${describeExpected(expected)}`,
+  })
 }

@@ -1,13 +1,20 @@
 // Reasons for differences in PCR 14: the variables of shim (docs/pcrs.md, PCR 14).
 
+import { ToolError } from '../errors.ts'
 import { digestIn } from '../formats/bytes/digest.ts'
 import { formatHex } from '../formats/bytes/hex.ts'
 import { formatSignatureLists, parseSignatureLists } from '../formats/efi/signature-list.ts'
-import { ToolError } from '../errors.ts'
 import { type Candidate, roleNames, roleOf } from './explain-candidates.ts'
 import { digestOf, type ExpectedEvent } from './explain-difference.ts'
 import { textOfEvent } from './explain-event.ts'
-import { comesLater, type Evidence, type FirstDifference, happensLater, plainReason, separatorReason } from './explain-evidence.ts'
+import {
+  comesLater,
+  type Evidence,
+  type FirstDifference,
+  happensLater,
+  plainReason,
+  separatorReason,
+} from './explain-evidence.ts'
 import { type Reason, reason } from './explain-reasons.ts'
 
 /** The reason for a difference in PCR 14. */
@@ -18,7 +25,9 @@ export function mokReason(difference: FirstDifference, evidence: Evidence): Reas
   if (evidence.log.problems.length > 0 && seen === null) return plainReason(difference, evidence)
   return (
     separatorReason(difference) ??
-    (seenName === expectedName ? contentReason(seenName, difference, evidence) : stateReason(seenName, expectedName, difference)) ??
+    (seenName === expectedName
+      ? contentReason(seenName, difference, evidence)
+      : stateReason(seenName, expectedName, difference)) ??
     plainReason(difference, evidence)
   )
 }
@@ -121,9 +130,7 @@ function noKeysAssumed({ baseline, platform }: Evidence): boolean {
 function beginnings(list: Uint8Array, bank: FirstDifference['bank']): readonly string[] {
   try {
     const lists = parseSignatureLists(list, 'MokListRT').slice(0, mostLists)
-    return lists
-      .slice(1)
-      .map((_, index) => formatHex(digestIn(bank, formatSignatureLists(lists.slice(0, index + 1)))))
+    return lists.slice(1).map((_, index) => formatHex(digestIn(bank, formatSignatureLists(lists.slice(0, index + 1)))))
   } catch (error) {
     if (error instanceof ToolError) return []
     throw error

@@ -7,7 +7,14 @@ import { guids, parseGuid } from '../formats/efi/guid.ts'
 import { parseSignatureLists, type SignatureData } from '../formats/efi/signature-list.ts'
 import { formatVariableEvent, type MeasuredVariable } from '../formats/efi/variable-event.ts'
 import { checksOffByMok, describeAuthority, isTrustEvent, plainText, subjectOf, variableOf } from './explain-event.ts'
-import { comesLater, type Evidence, type FirstDifference, happensLater, plainReason, separatorReason } from './explain-evidence.ts'
+import {
+  comesLater,
+  type Evidence,
+  type FirstDifference,
+  happensLater,
+  plainReason,
+  separatorReason,
+} from './explain-evidence.ts'
 import { type Reason, type ReasonCode, reason } from './explain-reasons.ts'
 import { sbatLevelReason } from './explain-sbat.ts'
 import type { FirmwareKeyVariables, Platform } from './platform.ts'
@@ -33,7 +40,11 @@ const keyCodes = {
 
 type KeyName = keyof typeof keyCodes
 
-function variableReason(variable: MeasuredVariable, difference: FirstDifference, evidence: Evidence): Reason | undefined {
+function variableReason(
+  variable: MeasuredVariable,
+  difference: FirstDifference,
+  evidence: Evidence,
+): Reason | undefined {
   const { name, data } = variable
   const { expected, seen } = difference
   const isAuthority = seen?.type === 'EV_EFI_VARIABLE_AUTHORITY'

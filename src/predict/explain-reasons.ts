@@ -42,7 +42,8 @@ export const reasonTexts = {
   MOK_SB_STATE: 'MokSBState {state} on this node, and the prediction has it otherwise: {consequence}',
   MOK_ENROLLED: 'a machine owner key (MOK) is enrolled on this node that the prediction does not have',
   MOK_MISSING: 'the machine owner key (MOK) of the prediction is not enrolled on this node',
-  MOK_LIST_OTHER: 'MokList differs: the enrolled keys or the vendor certificate of shim are not those of the prediction',
+  MOK_LIST_OTHER:
+    'MokList differs: the enrolled keys or the vendor certificate of shim are not those of the prediction',
   MOK_LIST_X_OTHER: 'MokListX differs: what is denied on this node is not what the prediction denies',
   MOK_LIST_TRUSTED: 'MokListTrusted {state} on this node, and the prediction has it otherwise',
   MOK_POLICY: 'MokPolicy {state} on this node, and the prediction has it otherwise',

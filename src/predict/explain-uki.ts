@@ -24,7 +24,10 @@ export function livePhaseReason({ pcr, bank, live }: LogDifference, { baseline }
   return typeof live === 'object' ? phaseReason(live.phases, expected) : undefined
 }
 
-function loggedPhaseReason({ pcr, bank, expected, seen, before }: FirstDifference, evidence: Evidence): Reason | undefined {
+function loggedPhaseReason(
+  { pcr, bank, expected, seen, before }: FirstDifference,
+  evidence: Evidence,
+): Reason | undefined {
   const phase = seen === null ? undefined : phaseOf(digestOf(seen, bank), bank, pcr)
   const wanted = expected === null ? undefined : phaseOf(expected.digests[bank], bank, pcr)
   if (phase === undefined && (seen !== null || wanted === undefined)) return undefined
@@ -36,7 +39,10 @@ function loggedPhaseReason({ pcr, bank, expected, seen, before }: FirstDifferenc
 
 function phaseReason(seen: readonly string[], expected: readonly string[]): Reason {
   const words = (phases: readonly string[]) => (phases.length === 0 ? 'before any phase' : `after ${phases.at(-1)}`)
-  return reason('PHASE', { seen: words(seen), expected: expected.length === 0 ? 'phase none' : `phase ${expected.at(-1)}` })
+  return reason('PHASE', {
+    seen: words(seen),
+    expected: expected.length === 0 ? 'phase none' : `phase ${expected.at(-1)}`,
+  })
 }
 
 /** The image of another candidate was started: PCR 4 knows it, so its sections are no news. */
@@ -62,7 +68,8 @@ function sectionReason(difference: FirstDifference, { log }: Evidence): Reason |
     return reason('UKI_SECTION_DIFFERS', { section: wanted, difference: 'is not measured here' })
   }
   const same = wanted === undefined || here === wanted
-  const contents = wanted === undefined ? 'is measured here, and the prediction does not have it' : 'has other contents here'
+  const contents =
+    wanted === undefined ? 'is measured here, and the prediction does not have it' : 'has other contents here'
   return reason('UKI_SECTION_DIFFERS', {
     section: here,
     difference: same ? contents : `is measured where the prediction has ${wanted}`,

@@ -8,7 +8,13 @@ import { bootCodeReason } from './explain-boot-code.ts'
 import { bestCandidate, type Candidate } from './explain-candidates.ts'
 import { digestOf, type ExpectedEvent, type LogDifference } from './explain-difference.ts'
 import { textOfEvent } from './explain-event.ts'
-import { type Evidence, type FirstDifference, firstDifferenceOf, plainReason, separatorReason } from './explain-evidence.ts'
+import {
+  type Evidence,
+  type FirstDifference,
+  firstDifferenceOf,
+  plainReason,
+  separatorReason,
+} from './explain-evidence.ts'
 import { mokReason } from './explain-mok.ts'
 import { policyReason } from './explain-policy.ts'
 import { type Reason, reason } from './explain-reasons.ts'
