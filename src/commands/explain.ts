@@ -9,7 +9,7 @@ import { parsePe } from '../formats/pe/pe.ts'
 import { parseEventLog } from '../formats/tcg/event-log.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import { comparePcrs, parsePcrs } from '../predict/compare-pcrs.ts'
-import { explain } from '../predict/explain.ts'
+import { type ExplainDocument, explain } from '../predict/explain.ts'
 import type { Candidate } from '../predict/explain-candidates.ts'
 import { explainTable } from '../predict/explain-table.ts'
 import { predictImage } from '../predict/predict-image.ts'
@@ -21,11 +21,23 @@ import type { Command } from './command.ts'
 import { openImage, registryOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
 
-/**
- * Exit code 3 when a compared value differs. Throws as images are read and predicted, EVENT_LOG_INVALID for a log that cannot be used,
- * INPUT_INVALID for --pcrs that cannot be used.
- */
+/** Throws as `explainLog`. Exit code 3 when a compared value differs. */
 export const explainCommand: Command<'explain'> = async request => {
+  const { document, text, differs } = await explainLog(request)
+  return { outputs: {}, document, text, exitCode: differs ? 3 : 0 }
+}
+
+export interface ExplainResult {
+  readonly document: ExplainDocument
+  readonly text: string
+  readonly differs: boolean
+}
+
+/**
+ * Throws as images are read and predicted, EVENT_LOG_INVALID for a log that cannot be used, INPUT_INVALID for --pcrs or records that
+ * cannot be used.
+ */
+export async function explainLog(request: ExplainOptions): Promise<ExplainResult> {
   const { banks, pcrs } = request
   const log = parseEventLog(await readLocalFile(request.log, fileCeilings.eventLog), request.log)
   const live = pcrs === undefined ? undefined : parsePcrs(await readLocalText(pcrs), pcrs)
@@ -38,8 +50,7 @@ export const explainCommand: Command<'explain'> = async request => {
   const candidates = await readCandidates(request)
   const explanation = explain({ log, candidates, banks, ...(live === undefined ? {} : { live }) })
   const { document } = explanation
-  const exitCode = document.pcrs.every(one => one.equal) ? 0 : 3
-  return { outputs: {}, document, text: explainTable(explanation), exitCode }
+  return { document, text: explainTable(explanation), differs: document.pcrs.some(one => !one.equal) }
 }
 
 async function readCandidates(request: ExplainOptions): Promise<readonly Candidate[]> {
@@ -50,7 +61,7 @@ async function readCandidates(request: ExplainOptions): Promise<readonly Candida
     case 'boot-files':
       return await candidatesOfBootFiles(request, source.files)
     case 'records':
-      return candidatesOfRecords(readRecords('', await readRecordFiles(source.directory)), source.directory)
+      return candidatesOfRecords(request, readRecords('', await readRecordFiles(source.directory)), source.directory)
   }
 }
 
@@ -85,17 +96,31 @@ function candidatesOfFiles(
   return predictions.map(prediction => ({ ...named, bootFiles, ...vendorMokList, prediction }))
 }
 
-/** Retired images only to recognise files: a node that still boots one fails, and its owner should be told why. Throws INPUT_INVALID when there is no record. */
-export function candidatesOfRecords(records: readonly StoredRecord[], directory: string): readonly Candidate[] {
-  if (records.length === 0)
-    throw new ToolError('INPUT_INVALID', 'the directory has no record of an image', {
-      wanted: 'os-images/osimg-….yaml',
-      where: { source: directory },
-    })
+/**
+ * Retired images only to recognise files: a node that still boots one fails, and its owner should be told why. Throws INPUT_INVALID when
+ * no record has a prediction for the conditions asked for.
+ */
+function candidatesOfRecords(
+  { secureBoot, platforms }: ExplainOptions,
+  records: readonly StoredRecord[],
+  directory: string,
+): readonly Candidate[] {
+  const names = platforms.flatMap(({ name }) => name ?? [])
+  const isAskedFor = ({ prediction }: Candidate) =>
+    (secureBoot === undefined || prediction.secureBoot === secureBoot) &&
+    (names.length === 0 || prediction.platform === null || names.includes(prediction.platform))
   const byAge = records.toSorted((a, b) => a.record.created.localeCompare(b.record.created, 'en'))
-  return byAge.flatMap(({ record: { image, retired, bootFiles, predictions } }) => {
-    const named =
-      retired === undefined ? { label: image } : { label: `${image} (retired ${retired.at})`, retired: true }
-    return predictions.map(prediction => ({ ...named, image, bootFiles, prediction }))
+  const candidates = byAge
+    .flatMap(({ record: { image, retired, bootFiles, predictions } }) => {
+      const named =
+        retired === undefined ? { label: image } : { label: `${image} (retired ${retired.at})`, retired: true }
+      return predictions.map(prediction => ({ ...named, image, bootFiles, prediction }))
+    })
+    .filter(isAskedFor)
+  if (candidates.length > 0) return candidates
+  throw new ToolError('INPUT_INVALID', 'no record has a prediction to compare with', {
+    found: `${records.length} records`,
+    wanted: 'os-images/osimg-….yaml with a prediction for the platform and Secure Boot state asked for',
+    where: { source: directory },
   })
 }

@@ -9,7 +9,7 @@ export function explainTable(explanation: Explanation): string {
   const { document, candidate, problems } = explanation
   const { secureBoot } = candidate.prediction
   const lines = [
-    ...fold('', verdictOf(explanation)),
+    ...fold('', withShortDigests(verdictOf(explanation))),
     '',
     ...fold('Image      ', candidate.label),
     ...fold('Platform   ', `${document.platform ?? 'any platform'}, Secure Boot ${secureBoot ? 'on' : 'off'}`),
@@ -26,6 +26,11 @@ function verdictOf({ document, candidate }: Explanation): string {
   if (main === undefined) return `This node booted ${candidate.label} as predicted.`
   const differing = [...new Set(document.pcrs.filter(one => !one.equal).map(one => `${one.pcr}`))]
   return `PCR ${differing.join(', ')}: ${main.text}.`
+}
+
+/** A whole digest would fill a line of the verdict; it stands in full below. */
+function withShortDigests(text: string): string {
+  return text.replace(/(sha256:[0-9a-f]{12})[0-9a-f]{52}/g, '$1…')
 }
 
 interface Group {

@@ -1,0 +1,193 @@
+// `explain` from files and records of this machine to document, text and exit code.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { explainLog } from '../../src/commands/explain.ts'
+import type { Candidate } from '../../src/predict/explain-candidates.ts'
+import { formatRecord } from '../../src/propose/record.ts'
+import type { ImageRecord } from '../../src/propose/record-schema.ts'
+import type { ExplainOptions } from '../../src/settings/settings.ts'
+import { makeGrub, makeKernel, makeShim } from '../build/boot-files.ts'
+import { expectToolError } from '../build/expect-error.ts'
+import { candidateOf, imageToLog, indexOf, recordedLog, replaced } from '../build/explained.ts'
+import { hexOf, imageOf, makePrediction, makeRecord } from '../build/proposal.ts'
+import { temporaryDirectory } from '../edge/temporary-directory.ts'
+
+const boots = join(import.meta.dirname, '../../fixtures/boots')
+const log = join(boots, 'grub-sb', 'eventlog.bin')
+const directory = temporaryDirectory()
+const on = recordedLog('grub-sb')
+const grubAt = indexOf(
+  on,
+  4,
+  one => one.decoded?.kind === 'image' && one.decoded.filePath === '\\EFI\\BOOT\\grubx64.efi',
+)
+
+const request = (source: ExplainOptions['source'], changes: Partial<ExplainOptions> = {}): ExplainOptions => ({
+  architecture: 'amd64',
+  platforms: [],
+  secureBoot: undefined,
+  banks: ['sha256'],
+  phase: 'none',
+  bootChain: undefined,
+  allowInsecure: false,
+  mixes: { window: 'all', rollback: true, limit: 512 },
+  source,
+  log,
+  pcrs: undefined,
+  ...changes,
+})
+
+/** A record that predicts exactly what the candidate does. */
+function recordOf(seed: string, { prediction }: Candidate, changes: Partial<ImageRecord> = {}): ImageRecord {
+  const sha256 = (digests: { readonly sha256?: string }) => ({ sha256: digests.sha256 ?? '' })
+  return makeRecord(seed, {
+    predictions: [
+      {
+        ...makePrediction('loaders', seed),
+        pcrs: Object.fromEntries(Object.entries(prediction.pcrs).map(([pcr, values]) => [pcr, sha256(values)])),
+        events: prediction.events.map(event => ({ ...event, digests: sha256(event.digests) })),
+      },
+    ],
+    ...changes,
+  })
+}
+
+function recordsIn(name: string, records: readonly ImageRecord[]): { kind: 'records'; directory: string } {
+  const place = join(directory, name)
+  mkdirSync(join(place, 'os-images'), { recursive: true })
+  writeFileSync(join(place, 'os-images', 'README.md'), 'not a record')
+  for (const record of records) {
+    const digest = record.image.replace(/.*sha256:/, '').slice(0, 32)
+    writeFileSync(join(place, 'os-images', `osimg-${digest}.yaml`), formatRecord(record))
+  }
+  return { kind: 'records', directory: place }
+}
+
+const recorded = candidateOf(on, { pcrs: [4, 14] })
+const otherGrub = candidateOf(replaced(on, grubAt, imageToLog(null, 'another grub')), { pcrs: [4, 14] })
+const otherKernel = candidateOf(replaced(replaced(on, grubAt + 20, imageToLog(null, 'another kernel')), grubAt + 21), {
+  pcrs: [4, 14],
+})
+
+describe('explain with records', () => {
+  it('exit code 0 and every PCR equal when the node booted a recorded image', async () => {
+    const source = recordsIn('same', [recordOf('a', recorded), recordOf('b', otherGrub)])
+    const { document, text, differs } = await explainLog(request(source))
+    expect(document).toEqual({
+      schemaVersion: 1,
+      platform: null,
+      image: imageOf('a'),
+      pcrs: [
+        { pcr: 4, bank: 'sha256', equal: true },
+        { pcr: 14, bank: 'sha256', equal: true },
+      ],
+    })
+    expect(differs).toBe(false)
+    expect(text.split('\n')[0]).toContain('This node booted')
+  })
+
+  it('the boot loader of the image before, oldest record first', async () => {
+    const created = '2026-11-22T02:00:00Z'
+    const source = recordsIn('mixed', [recordOf('new', otherGrub, { created }), recordOf('old', otherKernel)])
+    const { document, text, differs } = await explainLog(request(source))
+    expect(document.image).toBe(imageOf('new'))
+    expect(document.pcrs[0]?.firstDifference).toMatchObject({
+      index: grubAt,
+      expected: { part: 'Pcr4Grub' },
+      seen: { text: '\\EFI\\BOOT\\grubx64.efi' },
+      reason: { code: 'BOOT_LOADER_OF_OTHER_IMAGE' },
+    })
+    expect(differs).toBe(true)
+    expect(document.pcrs[0]?.firstDifference?.reason.text).toBe(
+      `this node still boots the GRUB of ${imageOf('old')} (usr/lib/x/grubx64.efi): boot loader not updated yet`,
+    )
+    const short = imageOf('old').slice(0, -52)
+    expect(text.replaceAll(/\s+/g, ' ')).toMatch(
+      /^PCR 4: this node still boots the GRUB of \S+… \(usr\/lib\/x\/grubx64\.efi\)/,
+    )
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(`${short}…`)
+  })
+
+  it('a retired image is recognised, and its values do not count', async () => {
+    const retired = { at: '2026-11-22T02:00:00Z', branch: 'x', evidenceSha256: hexOf('evidence') }
+    const source = recordsIn('retired', [recordOf('old', recorded, { retired }), recordOf('new', otherKernel)])
+    const { document } = await explainLog(request(source))
+    expect(document.image).toBe(imageOf('new'))
+    expect(document.pcrs[0]?.firstDifference?.reason).toEqual({
+      code: 'KERNEL_OF_OTHER_IMAGE',
+      text: `this node boots the kernel of ${imageOf('old')} (retired 2026-11-22T02:00:00Z) (usr/lib/modules/v/vmlinuz)`,
+    })
+  })
+
+  it('predictions for another Secure Boot state or platform are left out', async () => {
+    const source = recordsIn('conditions', [recordOf('a', recorded)])
+    expect((await explainLog(request(source, { secureBoot: true }))).differs).toBe(false)
+    await expectToolError('INPUT_INVALID', explainLog(request(source, { secureBoot: false })))
+  })
+
+  it('FILE_NOT_FOUND without os-images, INPUT_INVALID without records, RECORD_INVALID for a broken one', async () => {
+    await expectToolError(
+      'FILE_NOT_FOUND',
+      explainLog(request({ kind: 'records', directory: join(directory, 'none') })),
+    )
+    await expectToolError('INPUT_INVALID', explainLog(request(recordsIn('empty', []))))
+    const broken = recordsIn('broken', [recordOf('a', recorded)])
+    writeFileSync(join(broken.directory, 'os-images', `osimg-${'0'.repeat(32)}.yaml`), 'schemaVersion: 1\n')
+    await expectToolError('RECORD_INVALID', explainLog(request(broken)))
+  })
+})
+
+describe('explain with values of the TPM', () => {
+  const source = () => recordsIn('pcrs', [recordOf('a', recorded)])
+
+  it('equal with those that were read', async () => {
+    const pcrs = join(boots, 'grub-sb', 'pcrs.json')
+    expect((await explainLog(request(source(), { pcrs }))).differs).toBe(false)
+  })
+
+  it('LOG_DOES_NOT_REPLAY with those of another boot', async () => {
+    const pcrs = join(boots, 'grub-nosb', 'pcrs.json')
+    const { document } = await explainLog(request(source(), { pcrs }))
+    expect(document.pcrs.map(({ equal, firstDifference }) => [equal, firstDifference?.reason.code])).toEqual([
+      [false, 'LOG_DOES_NOT_REPLAY'],
+      [true, undefined],
+    ])
+  })
+
+  it('INPUT_INVALID without a value that could be compared', async () => {
+    const pcrs = join(directory, 'none.json')
+    writeFileSync(pcrs, '{}')
+    await expectToolError('INPUT_INVALID', explainLog(request(source(), { pcrs })))
+  })
+})
+
+describe('explain with boot files', () => {
+  it('names what the node booted instead', async () => {
+    const file = (role: 'shim' | 'grub' | 'kernel', bytes: Uint8Array) => {
+      const path = join(directory, role)
+      writeFileSync(path, bytes)
+      return { role, path }
+    }
+    const files = [
+      file('shim', makeShim({ seed: 1 })),
+      file('grub', makeGrub({ seed: 1 })),
+      file('kernel', makeKernel({ seed: 1, release: '6.1.0-1' })),
+    ]
+    const { document, text, differs } = await explainLog(request({ kind: 'boot-files', files }))
+    expect(document.image).toBeNull()
+    expect(document.pcrs.map(({ pcr, firstDifference }) => [pcr, firstDifference?.reason])).toEqual([
+      [4, { code: 'SHIM_OF_NO_KNOWN_IMAGE', text: expect.stringContaining('\\EFI\\BOOT\\BOOTX64.EFI') }],
+      [14, { code: 'MOK_LIST_OTHER', text: expect.any(String) }],
+    ])
+    expect(differs).toBe(true)
+    expect(Math.max(...text.split('\n').map(line => line.length))).toBeLessThanOrEqual(80)
+  })
+
+  it('EVENT_LOG_INVALID for an empty log', async () => {
+    const empty = join(directory, 'empty.bin')
+    writeFileSync(empty, '')
+    await expectToolError('EVENT_LOG_INVALID', explainLog(request({ kind: 'boot-files', files: [] }, { log: empty })))
+  })
+})
