@@ -1,5 +1,5 @@
-// Writes the files that are made from tables: action.yml, docs/inputs.md, docs/errors.md, settings.schema.json, and the import table of
-// docs/architecture.md. `--check` fails when one differs.
+// Writes the files that are made from tables: action.yml, docs/inputs.md, docs/errors.md, settings.schema.json, the import table of
+// docs/architecture.md and the reasons of docs/explain.md. `--check` fails when one differs.
 
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -9,6 +9,7 @@ import {
   renderInputsMarkdown,
   renderSettingsSchema,
 } from '../src/settings/render.ts'
+import { renderReasons } from './reasons.ts'
 import { renderRooms } from './rooms.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -26,6 +27,7 @@ const files: Readonly<Record<string, string>> = {
   'action.yml': renderActionYaml(),
   'docs/architecture.md': between('docs/architecture.md', 'rooms', renderRooms()),
   'docs/errors.md': renderErrorsMarkdown(),
+  'docs/explain.md': between('docs/explain.md', 'reasons', renderReasons()),
   'docs/inputs.md': renderInputsMarkdown(),
   'settings.schema.json': renderSettingsSchema(),
 }

@@ -50,7 +50,7 @@ export async function explainLog(request: ExplainOptions): Promise<ExplainResult
   const candidates = await readCandidates(request)
   const explanation = explain({ log, candidates, banks, ...(live === undefined ? {} : { live }) })
   const { document } = explanation
-  return { document, text: explainTable(explanation), differs: document.pcrs.some(one => !one.equal) }
+  return { document, text: explainTable(explanation).trimEnd(), differs: document.pcrs.some(one => !one.equal) }
 }
 
 async function readCandidates(request: ExplainOptions): Promise<readonly Candidate[]> {
