@@ -251,6 +251,11 @@ export const errorCodes = {
     'set layout: plain if you apply values before images yourself',
   ),
   RECORD_INVALID: row('input', 'a record or the lock in the GitOps repository cannot be read'),
+  LOG_UNSUITABLE: row(
+    'refused',
+    'an event log given with --substitute cannot stand for the platform: it is damaged, of another Secure Boot state, or at odds with the profile',
+    'record a log on a machine of this platform, in the state that is predicted',
+  ),
   LOG_DIFFERS: row('input', 'an event log does not replay to the PCR values given'),
 
   // ours

@@ -2,20 +2,39 @@
 
 import { ByteCursor } from '../bytes/cursor.ts'
 import { formatHex } from '../bytes/hex.ts'
+import type { Guid } from '../efi/guid.ts'
 import { parseVariableEvent } from '../efi/variable-event.ts'
+import { crtmVersion, firmwareBlob, handoffTables } from './firmware-event.ts'
+import { type GptPartition, parseGptEvent } from './gpt-event.ts'
+import { parseImageLoadEvent } from './image-load-event.ts'
+import { parseNoAction } from './no-action.ts'
 
-/** The readable part of the data; JSON as `replay` prints it. */
+/** The readable part of the data; JSON as `replay` prints it. Addresses are hex with `0x`, sizes are bytes. */
 export type EventData =
   | { readonly kind: 'variable'; readonly vendorGuid: string; readonly name: string; readonly size: number }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'image'; readonly size: number; readonly filePath: string | null }
-  | { readonly kind: 'separator'; readonly value: string }
+  /** `fault` tells a value that does not mean that all went well. */
+  | { readonly kind: 'separator'; readonly value: string; readonly fault?: 'error' | 'unknown value' }
+  | { readonly kind: 'gpt'; readonly diskGuid: Guid; readonly partitions: readonly GptPartition[] }
+  | { readonly kind: 'tag'; readonly id: string; readonly size: number; readonly text?: string }
+  | { readonly kind: 'version'; readonly text: string }
+  | { readonly kind: 'version'; readonly guid: Guid }
+  | { readonly kind: 'blob'; readonly description?: string; readonly address: string; readonly size: number }
+  | {
+      readonly kind: 'tables'
+      readonly description?: string
+      readonly tables: readonly { readonly guid: Guid; readonly address: string }[]
+    }
   | { readonly kind: 'startup-locality'; readonly locality: number }
+  /** An EV_NO_ACTION event by its signature. */
+  | { readonly kind: 'no-action'; readonly signature: string; readonly size: number }
 
 const code = 'EVENT_LOG_INVALID'
 
 /** undefined for types whose data we leave alone. Throws EVENT_LOG_INVALID. */
 export function parseEventData(type: string, data: Uint8Array, source: string): EventData | undefined {
+  const cursor = (path: string) => new ByteCursor(data, source, { path, code })
   switch (type) {
     case 'EV_EFI_VARIABLE_DRIVER_CONFIG':
     case 'EV_EFI_VARIABLE_BOOT':
@@ -32,11 +51,33 @@ export function parseEventData(type: string, data: Uint8Array, source: string): 
     case 'EV_EFI_BOOT_SERVICES_APPLICATION':
     case 'EV_EFI_BOOT_SERVICES_DRIVER':
     case 'EV_EFI_RUNTIME_SERVICES_DRIVER':
-      return imageLoadEvent(data, source)
+      return parseImageLoadEvent(cursor('EFI_IMAGE_LOAD_EVENT'))
     case 'EV_SEPARATOR':
-      return { kind: 'separator', value: formatHex(new ByteCursor(data, source, { code }).take('separator', 4)) }
+      return separator(cursor(''))
+    case 'EV_EFI_GPT_EVENT':
+    case 'EV_EFI_GPT_EVENT2':
+      return parseGptEvent(cursor('UEFI_GPT_DATA'))
+    case 'EV_EVENT_TAG':
+      return taggedEvent(cursor('TCG_PCClientTaggedEvent'))
+    case 'EV_S_CRTM_VERSION':
+      return crtmVersion(data)
+    case 'EV_EFI_PLATFORM_FIRMWARE_BLOB':
+      return firmwareBlob(cursor('UEFI_PLATFORM_FIRMWARE_BLOB'), false)
+    case 'EV_EFI_PLATFORM_FIRMWARE_BLOB2':
+      return firmwareBlob(cursor('UEFI_PLATFORM_FIRMWARE_BLOB2'), true)
+    case 'EV_EFI_HANDOFF_TABLES':
+      return handoffTables(cursor('UEFI_HANDOFF_TABLE_POINTERS'), false)
+    case 'EV_EFI_HANDOFF_TABLES2':
+      return handoffTables(cursor('UEFI_HANDOFF_TABLE_POINTERS2'), true)
     case 'EV_NO_ACTION':
-      return startupLocality(data)
+      return parseNoAction(data, cursor('EV_NO_ACTION'))
+    case 'EV_POST_CODE':
+    case 'EV_S_CRTM_CONTENTS':
+    case 'EV_PLATFORM_CONFIG_FLAGS':
+    case 'EV_COMPACT_HASH':
+    case 'EV_OMIT_BOOT_DEVICE_EVENTS':
+    case 'EV_EFI_HCRTM_EVENT':
+      return label(data)
     default:
       return undefined
   }
@@ -51,34 +92,27 @@ function textOf(data: Uint8Array): string {
   return text.slice(0, end)
 }
 
-/** EFI_IMAGE_LOAD_EVENT. */
-function imageLoadEvent(data: Uint8Array, source: string): EventData {
-  const cursor = new ByteCursor(data, source, { path: 'EFI_IMAGE_LOAD_EVENT', code })
-  cursor.skip('ImageLocationInMemory', 8)
-  const size = cursor.length64('ImageLengthInMemory', Number.MAX_SAFE_INTEGER)
-  cursor.skip('ImageLinkTimeAddress', 8)
-  const length = cursor.length64('LengthOfDevicePath', data.length)
-  return { kind: 'image', size, filePath: filePathOf(cursor.part('DevicePath', length)) }
+/** Types whose data are a word for people on some firmware and other things on other firmware: only the word is read. */
+function label(data: Uint8Array): EventData | undefined {
+  const text = textOf(data)
+  return /^[\x20-\x7e]+$/.test(text) ? { kind: 'text', text } : undefined
 }
 
-/** The text of the file path nodes of a device path (UEFI 2.10 §10.3.4.4), null without one. */
-function filePathOf(cursor: ByteCursor): string | null {
-  let path = ''
-  while (cursor.left > 0) {
-    const type = cursor.u8('Type')
-    const subType = cursor.u8('Sub-Type')
-    const length = cursor.u16('Length')
-    if (length < 4) throw cursor.error('Length', `${length}`, 'at least 4')
-    const node = cursor.take('node', length - 4)
-    if (type === 0x7f && subType === 0xff) break
-    if (type === 4 && subType === 4) path += Buffer.from(node).toString('utf16le').replaceAll('\0', '')
-  }
-  return path === '' ? null : path
+/** WBCL, with which Windows ends the PCRs of its own. */
+const windowsSeparator = '5742434c'
+
+/** §3.3.2.2: 0 or ffffffff ends the firmware's part of a PCR well, 1 with an error; an error may carry more data. */
+function separator(cursor: ByteCursor): EventData {
+  const value = formatHex(cursor.take('separator', 4))
+  if (value === '00000000' || value === 'ffffffff' || value === windowsSeparator) return { kind: 'separator', value }
+  return { kind: 'separator', value, fault: value === '01000000' ? 'error' : 'unknown value' }
 }
 
-/** PCR 0 begins with the locality of TPM2_Startup. */
-function startupLocality(data: Uint8Array): EventData | undefined {
-  const locality = data[16]
-  const isOne = Buffer.from(data.subarray(0, 16)).toString('latin1') === 'StartupLocality\0'
-  return isOne && locality !== undefined ? { kind: 'startup-locality', locality } : undefined
+/** TCG_PCClientTaggedEvent. Linux and systemd put a text there. */
+function taggedEvent(cursor: ByteCursor): EventData {
+  const id = `0x${cursor.u32('taggedEventID').toString(16).padStart(8, '0')}`
+  const data = cursor.take('taggedEventData', cursor.u32('taggedEventDataSize'))
+  const text = textOf(data)
+  const readable = /^[\x20-\x7e]+$/.test(text) ? { text } : {}
+  return { kind: 'tag', id, size: data.length, ...readable }
 }

@@ -40,6 +40,8 @@ export interface EventLog {
   readonly problems: readonly LogProblem[]
 }
 
+type SeparatorData = Extract<EventData, { kind: 'separator' }>
+
 const sha1Log: readonly LogAlgorithm[] = [{ id: 4, size: digestLength.sha1, bank: 'sha1' }]
 export const pcrCount = 24
 
@@ -55,12 +57,14 @@ export function parseEventLog(bytes: Uint8Array, source: string): EventLog {
   const algorithms = agile ? parseSpecId(first.data, source, cursor.offset - first.data.length) : sha1Log
   const events = [first]
   const problems: LogProblem[] = []
-  while (cursor.left > 0 && cursor.offset < paddingStart) {
+  while (cursor.left > 0 && cursor.offset < paddingStart && !endsHere(cursor)) {
     const offset = cursor.offset
     try {
       const index = events.length
       const event = agile ? parseEvent2(cursor, index, algorithms) : parseSha1Event(cursor, index)
       events.push(event)
+      if (event.decoded?.kind === 'separator' && event.decoded.fault !== undefined)
+        problems.push({ offset, code: 'EVENT_LOG_INVALID', message: separatorProblem(event, event.decoded) })
       if (event.pcr >= pcrCount && event.typeNumber !== noAction)
         problems.push({ offset, code: 'EVENT_LOG_INVALID', message: `event ${index} names PCR ${event.pcr}` })
       const missing = algorithms.filter(({ bank }) => bank !== undefined && event.digests[bank] === undefined)
@@ -121,6 +125,17 @@ function startOfPadding(bytes: Uint8Array): number {
   let start = bytes.length
   while (start > 0 && bytes[start - 1] === filler) start--
   return bytes.length - start < smallestRecord ? bytes.length : start
+}
+
+/** True where nothing but ff bytes follow, too few for a record: some logs end with the PCR index ffffffff. */
+function endsHere(cursor: ByteCursor): boolean {
+  if (cursor.left < 4 || cursor.left >= smallestRecord) return false
+  return cursor.bytes.subarray(cursor.offset).every(byte => byte === 0xff)
+}
+
+function separatorProblem({ index, pcr }: LoggedEvent, { value, fault }: SeparatorData): string {
+  const meaning = fault === 'error' ? 'an error of the firmware' : 'a value that the specification does not have'
+  return `event ${index}: the separator of PCR ${pcr} is ${value}, ${meaning}`
 }
 
 /** A record of zero bytes would be one without digests and data. */

@@ -53,12 +53,21 @@ describe('event logs', () => {
   })
 
   it.each([0, 0xff])('stops at the padding of %i bytes that fills the area behind the log', filler => {
-    const bytes = makeEventLog(['sha256'], [action, { ...separator, data: text('ends here') }])
+    const bytes = makeEventLog(['sha256'], [action, { ...action, data: text('ends here') }])
     const padded = new Uint8Array(bytes.length + 4096).fill(filler)
     padded.set(bytes)
     const log = parseEventLog(padded, 'log')
     expect(log.events).toHaveLength(3)
     expect(log.problems).toEqual([])
+  })
+
+  it.each([4, 8, 15])('stops at %i bytes of ff, which end the logs of some machines', length => {
+    const bytes = makeEventLog(['sha256'], [action])
+    const ended = new Uint8Array(bytes.length + length).fill(0xff)
+    ended.set(bytes)
+    expect(parseEventLog(ended, 'log').problems).toEqual([])
+    const broken = parseEventLog(ended.fill(0xfe, bytes.length), 'log')
+    expect(broken.problems.map(({ offset }) => offset)).toEqual([bytes.length])
   })
 
   it('a log cut in the middle gives its events and a problem', () => {
