@@ -1,0 +1,402 @@
+// Every format × {cut, flip, round trip}: damaged bytes give a value or a ToolError, in bounded time, and what can be
+// written again comes out the same.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { ToolError } from '../../src/errors.ts'
+import { ByteCursor } from '../../src/formats/bytes/cursor.ts'
+import { formatHex, parseHex } from '../../src/formats/bytes/hex.ts'
+import { parseCertificate } from '../../src/formats/der/certificate.ts'
+import { type DerElement, parseDer } from '../../src/formats/der/element.ts'
+import { parseSignedData } from '../../src/formats/der/signed-data.ts'
+import { formatGuid, guids, parseGuid } from '../../src/formats/efi/guid.ts'
+import {
+  certificateList,
+  formatSignatureLists,
+  parseSignatureLists,
+  sha256List,
+} from '../../src/formats/efi/signature-list.ts'
+import { formatVariableEvent, parseVariableEvent } from '../../src/formats/efi/variable-event.ts'
+import { parseImageConfig } from '../../src/formats/oci/config.ts'
+import { parseManifest } from '../../src/formats/oci/manifest.ts'
+import {
+  formatImageReference,
+  formatPinnedReference,
+  parseImageReference,
+  parsePinnedReference,
+} from '../../src/formats/oci/reference.ts'
+import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
+import { parsePe } from '../../src/formats/pe/pe.ts'
+import { parseSignatures } from '../../src/formats/pe/signature.ts'
+import { readCpio } from '../../src/formats/rpm/cpio.ts'
+import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
+import { resolveLocation } from '../../src/formats/rpm/location.ts'
+import { readPrimary } from '../../src/formats/rpm/primary.ts'
+import { parseRepomd } from '../../src/formats/rpm/repomd.ts'
+import { checkRpmDigests, parseRpm } from '../../src/formats/rpm/rpm-file.ts'
+import { formatEvr, parseEvr } from '../../src/formats/rpm/version.ts'
+import { parseSbat } from '../../src/formats/shim/sbat.ts'
+import { parseVendorCert } from '../../src/formats/shim/vendor-cert.ts'
+import { formatShimVersion, parseShimVersion } from '../../src/formats/shim/version.ts'
+import { type EventLog, parseEventLog } from '../../src/formats/tcg/event-log.ts'
+import { recomputedDigests } from '../../src/formats/tcg/recomputed-digests.ts'
+import { makeGrub, makeShim, sbatTexts, vendorTable } from '../build/boot-files.ts'
+import { makeSigningKey } from '../build/certificate.ts'
+import { makeCpio } from '../build/cpio.ts'
+import { cuts, flips } from '../build/damage.ts'
+import { makeEventLog, makeSha1Log } from '../build/event-log.ts'
+import { file, makeLayer } from '../build/layer.ts'
+import { makeImage } from '../build/oci-layout.ts'
+import { makeRpm, makeRpmDatabaseHeader } from '../build/rpm.ts'
+import { makeRepository } from '../build/rpm-repository.ts'
+
+interface Row {
+  /** Folder of src/formats. */
+  readonly folder: string
+  /** The function of that folder that reads. */
+  readonly parser: string
+  readonly what: string
+  readonly sample: () => Uint8Array
+  readonly parse: (bytes: Uint8Array) => unknown
+  /** The sample from what was read of it, or why nothing writes this format. */
+  readonly again: ((bytes: Uint8Array) => Uint8Array) | string
+}
+
+const ascii = (value: string) => new Uint8Array(Buffer.from(value, 'latin1'))
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
+const fixture = (path: string) => new Uint8Array(readFileSync(join(import.meta.dirname, '../../fixtures', path)))
+const origin = { source: 'sample', path: 'sample', code: 'INPUT_INVALID', offset: 0 } as const
+const key = makeSigningKey('table')
+const shimLists = () =>
+  formatSignatureLists([
+    certificateList(guids.shimLock, key.certificate),
+    sha256List(guids.shimLock, new Uint8Array(32).fill(5)),
+  ])
+const image = () => makeImage({ layers: [makeLayer([file('a', 'a')])], labels: { 'org.example': 'x' } })
+const kernelRpm = () =>
+  makeRpm({
+    name: 'kernel-core',
+    epoch: 1,
+    version: '5.14.0',
+    release: '600.el9',
+    files: [{ path: '/a', content: 'a' }],
+  })
+const repository = () => makeRepository({ packages: [kernelRpm()] })
+const repositoryFile = (end: string) => [...repository()].find(([path]) => path.endsWith(end))?.[1] ?? new Uint8Array(0)
+const pkcs7 = () => parsePe(makeGrub({ seed: 'table' }), 'grub').signatures[0]?.data ?? new Uint8Array(0)
+
+const readOnly = 'made by others; only read here'
+const rows: readonly Row[] = [
+  {
+    folder: 'bytes',
+    parser: 'ByteCursor',
+    what: 'bounded parts and lengths',
+    sample: () => Uint8Array.of(3, 0, 1, 2, 3, 2, 0, 0, 0, 9, 9, 4, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4),
+    parse: bytes => {
+      const cursor = new ByteCursor(bytes, 'sample')
+      const first = cursor.part('first', cursor.u16('length'))
+      const second = cursor.part('second', cursor.u32('length'))
+      const third = cursor.take('third', cursor.length64('length', cursor.left))
+      cursor.done()
+      return [first.left, second.left, third]
+    },
+    again: 'a way of reading, not a format',
+  },
+  {
+    folder: 'bytes',
+    parser: 'parseHex',
+    what: 'hex text',
+    sample: () => ascii('00ff10'),
+    parse: bytes => parseHex(textOf(bytes)),
+    again: bytes => ascii(formatHex(parseHex(textOf(bytes)) ?? new Uint8Array(0))),
+  },
+  {
+    folder: 'der',
+    parser: 'parseDer',
+    what: 'elements of a certificate, all of them',
+    sample: () => key.certificate,
+    parse: bytes => walk(parseDer(bytes, origin)),
+    again: readOnly,
+  },
+  {
+    folder: 'der',
+    parser: 'parseCertificate',
+    what: 'X.509 certificate',
+    sample: () => key.certificate,
+    parse: bytes => parseCertificate(bytes, origin),
+    again: readOnly,
+  },
+  {
+    folder: 'der',
+    parser: 'parseSignedData',
+    what: 'PKCS #7 SignedData of an Authenticode signature',
+    sample: pkcs7,
+    parse: bytes => parseSignedData(bytes, origin),
+    again: readOnly,
+  },
+  {
+    folder: 'efi',
+    parser: 'parseGuid',
+    what: 'GUID text',
+    sample: () => ascii(guids.shimLock),
+    parse: bytes => parseGuid(textOf(bytes)),
+    again: bytes => ascii(formatGuid(parseGuid(textOf(bytes)) ?? new Uint8Array(16))),
+  },
+  {
+    folder: 'efi',
+    parser: 'parseSignatureLists',
+    what: 'EFI_SIGNATURE_LIST, two of them',
+    sample: shimLists,
+    parse: bytes => parseSignatureLists(bytes, 'sample'),
+    again: bytes => formatSignatureLists(parseSignatureLists(bytes, 'sample')),
+  },
+  {
+    folder: 'efi',
+    parser: 'parseVariableEvent',
+    what: 'UEFI_VARIABLE_DATA',
+    sample: () =>
+      formatVariableEvent({ vendorGuid: guids.imageSecurityDatabase, name: 'dbé', data: shimLists().slice(0, 99) }),
+    parse: bytes => parseVariableEvent(bytes, 'sample', 'EVENT_LOG_INVALID'),
+    again: bytes => formatVariableEvent(parseVariableEvent(bytes, 'sample', 'EVENT_LOG_INVALID')),
+  },
+  {
+    folder: 'oci',
+    parser: 'parseManifest',
+    what: 'image manifest',
+    sample: () => image().manifest,
+    parse: bytes => parseManifest(bytes, 'sample'),
+    again: 'kept as the bytes that were read: its digest is its name',
+  },
+  {
+    folder: 'oci',
+    parser: 'parseImageConfig',
+    what: 'image config',
+    sample: () => image().config,
+    parse: bytes => parseImageConfig(bytes, 'sample'),
+    again: 'kept as the bytes that were read: its digest is its name',
+  },
+  {
+    folder: 'oci',
+    parser: 'parseImageReference',
+    what: 'image reference with tag',
+    sample: () => ascii('registry.example:5000/a/b:v1.2'),
+    parse: bytes => parseImageReference(textOf(bytes)),
+    again: bytes => ascii(formatImageReference(parseImageReference(textOf(bytes)))),
+  },
+  {
+    folder: 'oci',
+    parser: 'parsePinnedReference',
+    what: 'image reference with digest',
+    sample: () => ascii(`registry.example/a/b@sha256:${'0a'.repeat(32)}`),
+    parse: bytes => parsePinnedReference(textOf(bytes)),
+    again: bytes => ascii(formatPinnedReference(parsePinnedReference(textOf(bytes)))),
+  },
+  {
+    folder: 'pe',
+    parser: 'parsePe',
+    what: 'signed shim: headers, sections, digests',
+    sample: () => makeShim({ seed: 'table' }),
+    parse: bytes => authenticodeDigests(parsePe(bytes, 'sample')),
+    again: 'boot files are never changed',
+  },
+  {
+    folder: 'pe',
+    parser: 'parseSignatures',
+    what: 'Authenticode signatures of a signed GRUB',
+    sample: () => makeGrub({ seed: 'table' }),
+    parse: bytes => parseSignatures(parsePe(bytes, 'sample')),
+    again: 'boot files are never signed here',
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseRpm',
+    what: 'package file, its digests checked',
+    sample: kernelRpm,
+    parse: bytes => checkRpmDigests(parseRpm(bytes, 'sample')),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseRpmHeader',
+    what: 'header of the RPM database',
+    sample: () => makeRpmDatabaseHeader({ name: 'kernel', version: '5.14.0', release: '600.el9' }),
+    parse: bytes => parseRpmHeader(bytes, 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'readCpio',
+    what: 'payload',
+    sample: () => makeCpio([{ path: './a', mode: 0o100644, mtime: 1, content: ascii('content') }]),
+    parse: bytes => [...readCpio(bytes, 'sample')],
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseRepomd',
+    what: 'repomd.xml',
+    sample: () => repositoryFile('repomd.xml'),
+    parse: bytes => parseRepomd(textOf(bytes), 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'readPrimary',
+    what: 'primary.xml',
+    sample: () => new Uint8Array(gunzipSync(repositoryFile('primary.xml.gz'))),
+    parse: async bytes => {
+      for await (const _ of readPrimary([textOf(bytes)], new Set(['kernel-core']), 'sample'));
+    },
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseEvr',
+    what: 'epoch, version and release',
+    sample: () => ascii('1:5.14.0-600.el9'),
+    parse: bytes => parseEvr(textOf(bytes)),
+    again: bytes => ascii(formatEvr(parseEvr(textOf(bytes)))),
+  },
+  {
+    folder: 'rpm',
+    parser: 'resolveLocation',
+    what: 'place of a package in a repository',
+    sample: () => ascii('Packages/k/kernel-core-5.14.0-600.el9.x86_64.rpm'),
+    parse: bytes => resolveLocation('https://repository.example/9/', { href: textOf(bytes), xmlBase: null }, false),
+    again: 'resolving loses what was relative',
+  },
+  {
+    folder: 'shim',
+    parser: 'parseVendorCert',
+    what: '.vendor_cert with lists in both parts',
+    sample: () => vendorTable(shimLists(), shimLists()),
+    parse: bytes => parseVendorCert(bytes, 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'shim',
+    parser: 'parseSbat',
+    what: '.sbat of a GRUB',
+    sample: () => ascii(`${sbatTexts['redhat-2.06']}\0`),
+    parse: bytes => parseSbat(bytes, 'sample', 'GRUB_UNKNOWN'),
+    again: readOnly,
+  },
+  {
+    folder: 'shim',
+    parser: 'parseShimVersion',
+    what: '.data.ident',
+    sample: () => ascii('UEFI SHIM\n$Version: 16.1 $\n'),
+    parse: bytes => formatShimVersion(parseShimVersion(bytes, 'sample')),
+    again: readOnly,
+  },
+  {
+    folder: 'tcg',
+    parser: 'parseEventLog',
+    what: 'recorded crypto-agile log, four banks',
+    sample: () => fixture('boots/grub-sb/eventlog.bin'),
+    parse: bytes => parseEventLog(bytes, 'sample').events.map(recomputedDigests),
+    again: bytes => rewritten(parseEventLog(bytes, 'sample')),
+  },
+  {
+    folder: 'tcg',
+    parser: 'parseEventLog',
+    what: 'recorded log of a TDX machine',
+    sample: () => fixture('tdx/shim-grub-linux/eventlog.bin'),
+    parse: bytes => parseEventLog(bytes, 'sample').events.map(recomputedDigests),
+    again: bytes => rewritten(parseEventLog(bytes, 'sample')),
+  },
+  {
+    folder: 'tcg',
+    parser: 'parseEventLog',
+    what: 'log of the older form, SHA-1 only',
+    sample: () =>
+      makeSha1Log([
+        { pcr: 4, type: 0x80000007, data: ascii('Calling EFI Application from Boot Option') },
+        { pcr: 4, type: 4, data: new Uint8Array(4) },
+      ]),
+    parse: bytes => parseEventLog(bytes, 'sample'),
+    again: bytes => makeSha1Log(parseEventLog(bytes, 'sample').events.map(asRecord)),
+  },
+]
+
+const asRecord = ({ pcr, typeNumber, data, digests }: EventLog['events'][number]) => ({
+  ...{ pcr, type: typeNumber, data, digests },
+})
+
+/** The records behind the Spec ID event, which is compared with that of the log by its place: it comes first in both. */
+function rewritten(log: EventLog): Uint8Array {
+  const [specId, ...records] = log.events
+  const written = makeEventLog(log.banks, records.map(asRecord))
+  new DataView(written.buffer).setUint32(0, specId?.pcr ?? 0, true)
+  written.set(specId?.data ?? [], 32)
+  return written
+}
+
+/** All elements below one, read as deep as they go. */
+function walk(element: DerElement): number {
+  return 1 + element.children.reduce((sum, child) => sum + walk(child), 0)
+}
+
+async function outcomeOf(parse: () => unknown): Promise<string> {
+  try {
+    await parse()
+    return 'read'
+  } catch (error) {
+    if (error instanceof ToolError) return error.code
+    throw error
+  }
+}
+
+/** Milliseconds for one damaged sample; samples are small, so anything near it is a loop that the bytes drive. */
+const longest = 2000
+
+async function outcomes(samples: Iterable<Uint8Array>, parse: Row['parse']): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for (const bytes of samples) {
+    const start = performance.now()
+    const outcome = await outcomeOf(() => parse(bytes))
+    expect(performance.now() - start).toBeLessThan(longest)
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+  }
+  return counts
+}
+
+const formats = join(import.meta.dirname, '../../src/formats')
+const named = rows.map(row => ({ row, name: `${row.folder}/${row.parser}, ${row.what}` }))
+
+describe('formats × cut, flip, round trip', () => {
+  it('every folder of src/formats has a row, and every row names a parser of its folder', () => {
+    expect(new Set(rows.map(({ folder }) => folder))).toEqual(new Set(readdirSync(formats)))
+    for (const { folder, parser } of rows) {
+      const code = readdirSync(join(formats, folder)).map(name => readFileSync(join(formats, folder, name), 'utf8'))
+      const declared = new RegExp(`^export (?:async )?(?:function\\*?|class) ${parser}\\b`, 'm')
+      expect(
+        code.filter(text => declared.test(text)),
+        `${folder}/${parser}`,
+      ).toHaveLength(1)
+    }
+  })
+
+  it.each(named)('whole: $name', async ({ row }) => {
+    expect(row.sample().length).toBeGreaterThan(0)
+    expect(await outcomeOf(() => row.parse(row.sample()))).toBe('read')
+  })
+
+  it.each(named)('cut: $name', async ({ row }) => {
+    const counts = await outcomes(cuts(row.sample(), 400), row.parse)
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)
+  })
+
+  it.each(named)('flip: $name', async ({ row }) => {
+    const flipped = [...flips(row.sample(), 400)].map(({ bytes }) => bytes)
+    const counts = await outcomes(flipped, row.parse)
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(flipped.length)
+  })
+
+  it.each(named)('round trip: $name', ({ row }) => {
+    if (typeof row.again === 'string') expect(row.again).toMatch(/\w+ \w+/)
+    else expect(formatHex(row.again(row.sample()))).toBe(formatHex(row.sample()))
+  })
+})
