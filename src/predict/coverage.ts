@@ -5,6 +5,7 @@ import type { Uki } from '../formats/pe/uki.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { CoveragePart } from '../settings/settings.ts'
 import type { Boot } from './boot.ts'
+import { operatorSystem, operatorSystems } from './operator-systems.ts'
 import type { BootPart, MeasuredEvent, PartCoverage, Prediction } from './prediction.ts'
 
 /** PCRs that the trusted-execution-clusters policy compares; our reference values for trustee are the same. */
@@ -73,9 +74,6 @@ export function checkCoverage(prediction: Prediction, required: readonly Coverag
   })
 }
 
-/** Operating systems for which the operator has MOK variables, as `<ID>-<VERSION_ID>` of os-release (reference-values, mok-variables/). */
-const operatorSystems: readonly string[] = ['fedora-42', 'fedora-44', 'rhel-9.6']
-
 /** The only place where the operator's own job looks for shim and GRUB (operator, compute-pcrs/src/main.rs). */
 const operatorBootLoaders = 'usr/lib/bootupd/updates/'
 
@@ -104,7 +102,7 @@ export function checkOperatorCanCompute(
     })
   const outside = files.find(({ role, path }) => isBootLoader(role) && !path.startsWith(operatorBootLoaders))
   if (outside !== undefined) throw refuse(outside.path, `shim and GRUB below ${operatorBootLoaders}`)
-  const system = `${os.id ?? ''}-${os.versionId ?? ''}`
+  const system = operatorSystem(os)
   if (!operatorSystems.includes(system)) throw refuse(`system ${system}`, `one of ${operatorSystems.join(', ')}`)
 }
 
