@@ -77,6 +77,11 @@ export const errorCodes = {
   ),
   FORMAT_CANNOT_EXPRESS: row('refused', 'an output format has no form for a prediction'),
   PCR_LABEL_INVALID: row('input', 'a label org.coreos.pcrs, or a file of compute-pcrs, cannot be read'),
+  MIX_LIMIT: row(
+    'refused',
+    'there are more mixes of boot loader and kernel than mix-limit allows',
+    'retire images that no node runs any more, narrow mix-window, or raise mix-limit',
+  ),
   SHIM_UNSUPPORTED: row('refused', 'the shim has no readable .vendor_cert section or no known version'),
   PLATFORM_INVALID: row('input', 'a platform profile cannot be read, or contradicts itself'),
   PLATFORM_INSUFFICIENT: row('refused', 'a platform profile does not say enough to predict PCR 7 or 14'),

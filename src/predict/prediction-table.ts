@@ -1,10 +1,11 @@
 // A prediction for people: what `predict` prints without --json.
 
 import type { Prediction, PredictionDocument } from './prediction.ts'
+import type { SubstitutedPrediction } from './substituted-prediction.ts'
 import { fold, valueLines } from './table.ts'
 
 /** The whole document as text; ends with a newline. */
-export function predictionTable(document: PredictionDocument): string {
+export function predictionTable(document: PredictionDocument<Prediction | SubstitutedPrediction>): string {
   const lines = [
     ...(document.image === null ? [] : imageLines(document.image)),
     'Boot files',
@@ -27,7 +28,7 @@ function imageLines(image: NonNullable<PredictionDocument['image']>): string[] {
   ]
 }
 
-function predictionLines(prediction: Prediction): string[] {
+function predictionLines(prediction: Prediction | SubstitutedPrediction): string[] {
   const { secureBoot, bootChain, calibration, platform } = prediction
   return [
     '',
@@ -42,6 +43,23 @@ function predictionLines(prediction: Prediction): string[] {
     ...Object.entries(prediction.coverage).flatMap(([part, { pcr, because }]) =>
       fold(`    ${part.padEnd(17)} `, pcr === null ? `no: ${because ?? ''}` : `by PCR ${pcr}`),
     ),
+    ...('assumed' in prediction ? assumedLines(prediction) : []),
     ...prediction.notes.flatMap(note => fold('  Note: ', note)),
+  ]
+}
+
+/** What was taken from the recorded log: RTMR values, and which of its events have to be the same, by PCR. */
+function assumedLines({ assumed, rtmr }: SubstitutedPrediction): string[] {
+  const pcrs = [...new Set(assumed.map(({ pcr }) => pcr))].sort((a, b) => a - b)
+  return [
+    ...Object.entries(rtmr?.rtmrs ?? {}).flatMap(([index, value]) => fold(`  RTMR ${index} sha384 `, value)),
+    ...(rtmr?.notPredicted ?? []).flatMap(({ rtmr: index, because }) =>
+      fold(`  RTMR ${index} `, `not predicted: ${because}`),
+    ),
+    ...(pcrs.length === 0 ? [] : ['  Assumed from the log']),
+    ...pcrs.flatMap(pcr => {
+      const own = assumed.filter(event => event.pcr === pcr)
+      return fold(`   ${`${pcr}`.padStart(3)} `, `${own.length} events: ${own[0]?.because ?? ''}`)
+    }),
   ]
 }

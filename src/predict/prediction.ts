@@ -70,10 +70,10 @@ export interface PredictedImage {
   readonly kernelRelease: string | null
 }
 
-/** The document that `predict --json` prints. */
-export interface PredictionDocument {
+/** The document that `predict --json` prints. `One` is another form of prediction where a recorded log was filled in. */
+export interface PredictionDocument<One = Prediction> {
   readonly schemaVersion: 1
   readonly image: PredictedImage | null
   readonly bootFiles: readonly BootFileFacts[]
-  readonly predictions: readonly Prediction[]
+  readonly predictions: readonly One[]
 }

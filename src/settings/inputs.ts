@@ -267,7 +267,7 @@ const table: readonly Input[] = [
     name: 'value-lifetime',
     type: 'number',
     default: '365',
-    commands: 'uac',
+    commands: 'uacp',
     ...now,
     help: 'Days that a reference value lives (target trustee).',
     example: '180',

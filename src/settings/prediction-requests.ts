@@ -14,6 +14,7 @@ import type {
 import {
   parseBoolean,
   parseBootFilePath,
+  parseDays,
   parseImageLocation,
   parseMixLimit,
   parseMixWindow,
@@ -39,6 +40,7 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
   const substitute = settings.optional('substitute', parsePath)
   const format = settings.required('format', parseWord(formatWords))
   const trusteeShape = settings.optional('trustee-shape', parseWord(trusteeShapeWords))
+  const valueLifetime = settings.required('value-lifetime', parseDays)
 
   if (settings.says('mixes', 'true') && !settings.has('image'))
     settings.refuse('USAGE', 'mixes', 'mixes needs images', { wanted: '--image OLD --image NEW --mixes' })
@@ -53,6 +55,7 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
     substitute: substitute(),
     format: format(),
     trusteeShape: trusteeShape(),
+    valueLifetime: valueLifetime(),
   })
 }
 

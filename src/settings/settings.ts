@@ -117,6 +117,8 @@ export interface PredictOptions extends PredictionRequest {
   readonly substitute: string | undefined
   readonly format: (typeof formatWords.now)[number]
   readonly trusteeShape: (typeof trusteeShapeWords.now)[number] | undefined
+  /** Days that a value lives (format trustee). */
+  readonly valueLifetime: number
 }
 
 /** What `explain` is asked. */

@@ -383,6 +383,7 @@ describe('other commands', () => {
       substitute: undefined,
       format: 'table',
       trusteeShape: undefined,
+      valueLifetime: 365,
     }
     expect(
       run('predict', ['--boot-file', 'shim=a,b.efi', '--boot-file=kernel=vmlinuz', '--secure-boot', 'off']).request,
