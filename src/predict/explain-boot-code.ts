@@ -35,11 +35,19 @@ export function bootCodeReason(difference: FirstDifference, evidence: Evidence):
   )
 }
 
-/** "Returning from…" and another "Calling…": an option before ours came back. */
-function optionReason({ seen }: FirstDifference): Reason | undefined {
-  const text = seen?.type === 'EV_EFI_ACTION' || seen?.type === 'EV_ACTION' ? textOfEvent(seen) : null
-  if (seen === null || text === null || !/^(?:Returning from|Calling|Booting to) /.test(text)) return undefined
+/** "Returning from…" and another "Calling…": an option before ours came back. Its program is measured before, if it was started at all. */
+function optionReason(difference: FirstDifference): Reason | undefined {
+  const { expected, seen, seenLater, bank } = difference
+  if (seen === null) return undefined
+  const untilExpected = seenLater.findIndex(event => digestOf(event, bank) === expected?.digests[bank])
+  const cameBack =
+    untilExpected > 0 && seenLater.slice(0, untilExpected).some(event => /^Returning from /.test(actionOf(event)))
+  if (!cameBack && !/^(?:Returning from|Calling) /.test(actionOf(seen))) return undefined
   return reason('OTHER_BOOT_OPTION_FIRST', { event: describeSeen(seen) })
+}
+
+function actionOf(event: LoggedEvent): string {
+  return event.type === 'EV_EFI_ACTION' || event.type === 'EV_ACTION' ? (textOfEvent(event) ?? '') : ''
 }
 
 /** The same kernel once more or once less than predicted. */

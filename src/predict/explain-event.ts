@@ -98,13 +98,13 @@ export function subjectOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Variables of shim that PCR 7 and 14 hold under their own name, and that are no reason for trusting a file. */
-export const shimVariables = ['MokList', 'MokListX', 'MokSBState', 'MokListTrusted', 'MokPolicy', 'SbatLevel'] as const
+/** The variable of the SBAT level; shim 15.3 still called it SBAT. */
+export const sbatNames: readonly string[] = ['SbatLevel', 'SBAT']
 
 /** True for an event that says why a file was trusted. */
 export function isTrustEvent(event: LoggedEvent): boolean {
   const variable = event.type === 'EV_EFI_VARIABLE_AUTHORITY' ? variableOf(event) : undefined
   if (variable === undefined) return false
-  const states: readonly string[] = ['MokSBState', 'MokListTrusted', 'MokPolicy', 'SbatLevel']
+  const states: readonly string[] = ['MokSBState', 'MokListTrusted', 'MokPolicy', ...sbatNames]
   return !(variable.vendorGuid === guids.shimLock && states.includes(variable.name))
 }

@@ -6,7 +6,15 @@ import { formatHex } from '../formats/bytes/hex.ts'
 import { guids, parseGuid } from '../formats/efi/guid.ts'
 import { parseSignatureLists, type SignatureData } from '../formats/efi/signature-list.ts'
 import { formatVariableEvent, type MeasuredVariable } from '../formats/efi/variable-event.ts'
-import { checksOffByMok, describeAuthority, isTrustEvent, plainText, subjectOf, variableOf } from './explain-event.ts'
+import {
+  checksOffByMok,
+  describeAuthority,
+  isTrustEvent,
+  plainText,
+  sbatNames,
+  subjectOf,
+  variableOf,
+} from './explain-event.ts'
 import {
   comesLater,
   type Evidence,
@@ -57,7 +65,8 @@ function variableReason(
     return reason(keyCodes[key], { change: changeOf(key, variable, difference, evidence.platform) })
   if (name === 'MokSBState') return mokSbState(`is set to ${formatHex(data.subarray(0, 8))}`)
   if (expected !== null && comesLater(difference)) return undefined
-  if (name === 'SbatLevel' && expected?.part === 'Pcr7SbatLevel') return sbatLevelReason(data, difference, evidence)
+  if (sbatNames.includes(name) && expected?.part === 'Pcr7SbatLevel')
+    return sbatLevelReason(variable, difference, evidence)
   if (seen === null || !isTrustEvent(seen)) return undefined
   return reason('SIGNED_BY_OTHER_CERTIFICATE', {
     seen: describeAuthority(variable),

@@ -66,13 +66,18 @@ export interface Reason {
   readonly text: string
 }
 
-/** A reason in words. */
+/** A reason in words. Words that come from images and logs lose their control characters. */
 export function reason<Code extends ReasonCode>(
   code: Code,
   words: Readonly<Record<OpenWords<(typeof reasonTexts)[Code]>, string>>,
 ): Reason {
-  const filled = new Map<string, string>(Object.entries(words))
-  return { code, text: reasonTexts[code].replace(/\{(\w+)\}/g, (_, name: string) => filled.get(name) ?? name) }
+  const filled = new Map<string, string>(Object.entries<string>(words))
+  return { code, text: reasonTexts[code].replace(/\{(\w+)\}/g, (_, name: string) => oneLine(filled.get(name) ?? name)) }
+}
+
+/** Text without anything that moves a cursor or ends a line. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
 const order = Object.keys(reasonTexts)

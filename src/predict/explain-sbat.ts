@@ -3,8 +3,8 @@
 import { digestIn } from '../formats/bytes/digest.ts'
 import { formatHex } from '../formats/bytes/hex.ts'
 import { guids } from '../formats/efi/guid.ts'
-import { formatVariableEvent } from '../formats/efi/variable-event.ts'
-import { plainText } from './explain-event.ts'
+import { formatVariableEvent, type MeasuredVariable } from '../formats/efi/variable-event.ts'
+import { plainText, sbatNames } from './explain-event.ts'
 import type { Evidence, FirstDifference } from './explain-evidence.ts'
 import { type Reason, reason } from './explain-reasons.ts'
 
@@ -24,11 +24,15 @@ export const publishedSbatLevels: readonly string[] = [
 ]
 
 /** The reason when shim measured another SBAT level than predicted. */
-export function sbatLevelReason(data: Uint8Array, { expected, bank }: FirstDifference, evidence: Evidence): Reason {
-  const seen = Buffer.from(data).toString('latin1')
+export function sbatLevelReason(
+  variable: MeasuredVariable,
+  { expected, bank }: FirstDifference,
+  evidence: Evidence,
+): Reason {
+  const seen = Buffer.from(variable.data).toString('latin1')
   const { sbatLevel } = evidence.platform ?? {}
   const texts = [...(sbatLevel === undefined ? [] : [sbatLevel]), ...evidence.sbatLevels, ...publishedSbatLevels]
-  const level = texts.find(text => digestOfLevel(text, bank) === expected?.digests[bank])
+  const level = texts.find(text => levelDigests(text, bank).includes(expected?.digests[bank] ?? ''))
   const [dateSeen, dateExpected] = [dateOf(seen), level === undefined ? undefined : dateOf(level)]
   if (dateSeen === undefined || dateExpected === undefined || dateSeen === dateExpected)
     return reason('SBAT_LEVEL_OTHER', { seen: dateSeen ?? plainText(seen) })
@@ -36,9 +40,12 @@ export function sbatLevelReason(data: Uint8Array, { expected, bank }: FirstDiffe
   return reason(code, { seen: dateSeen, expected: dateExpected })
 }
 
-function digestOfLevel(text: string, bank: FirstDifference['bank']): string {
+/** Under each name that shim has had for the variable. */
+function levelDigests(text: string, bank: FirstDifference['bank']): readonly string[] {
   const data = new Uint8Array(Buffer.from(text, 'latin1'))
-  return formatHex(digestIn(bank, formatVariableEvent({ vendorGuid: guids.shimLock, name: 'SbatLevel', data })))
+  return sbatNames.map(name =>
+    formatHex(digestIn(bank, formatVariableEvent({ vendorGuid: guids.shimLock, name, data }))),
+  )
 }
 
 /** The ten digits by which shim orders levels. */

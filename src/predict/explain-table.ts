@@ -1,7 +1,7 @@
 // An explanation for people: what `explain` prints without --json.
 
 import type { ExplainedPcr, Explanation, FirstDifferenceFacts } from './explain.ts'
-import { byWeight } from './explain-reasons.ts'
+import { byWeight, oneLine } from './explain-reasons.ts'
 import { fold } from './table.ts'
 
 /** First the verdict in words, then each PCR; ends with a newline. */
@@ -17,7 +17,7 @@ export function explainTable(explanation: Explanation): string {
     ...groupsOf(document.pcrs).flatMap(groupLines),
     ...problems.flatMap(({ offset, code, message }) => fold('', `${code}: offset ${offset}: ${message}`)),
   ]
-  return `${lines.join('\n')}\n`
+  return `${lines.map(oneLine).join('\n')}\n`
 }
 
 function verdictOf({ document, candidate }: Explanation): string {

@@ -341,6 +341,27 @@ const cases: readonly Case[] = [
     index: shimAt,
   },
   {
+    name: 'a network boot that was tried, started a program and came back',
+    code: 'OTHER_BOOT_OPTION_FIRST',
+    pcr: 4,
+    log: inserted(
+      on,
+      shimAt,
+      imageToLog(null, 'network boot'),
+      textToLog(4, 'action', 'Returning from EFI Application from Boot Option'),
+      textToLog(4, 'action', 'Calling EFI Application from Boot Option'),
+    ),
+    text: /EV_EFI_BOOT_SERVICES_APPLICATION$/,
+    index: shimAt,
+  },
+  {
+    name: 'an action that newer firmware measures',
+    code: 'EVENT_EXTRA',
+    pcr: 4,
+    log: inserted(on, shimAt, textToLog(4, 'action', 'Booting to Boot0001 Option')),
+    text: /Booting to Boot0001/,
+  },
+  {
     name: 'an error separator',
     code: 'SEPARATOR_ERROR',
     pcr: 4,
@@ -474,6 +495,17 @@ const cases: readonly Case[] = [
     pcr: 7,
     log: replaced(on, sbatAt, sbatLevel('sbat,1,2022052400\ngrub,2\n')),
     text: /2022052400.*2025021800/,
+  },
+  {
+    name: 'the SBAT level of shim 15.3',
+    code: 'SBAT_LEVEL_LOWER',
+    pcr: 7,
+    log: replaced(
+      on,
+      sbatAt,
+      variableToLog('authority', { vendorGuid: shimLock, name: 'SBAT', data: splitText('sbat,1,2021030218\n') }),
+    ),
+    text: /2021030218.*2025021800/,
   },
   {
     name: 'an SBAT level against one that only the profile tells',
@@ -794,6 +826,15 @@ describe('documents', () => {
     expect(text).toMatch(/^Returning from \[31m x+…$/)
     expect(text?.length).toBeLessThan(300)
     for (const line of explainTable(explanation).split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  })
+
+  it('paths of images and labels cannot bring control characters either', () => {
+    const path = 'usr/\u001b[31m\nvmlinuz'
+    const bootFiles = [{ role: 'kernel', path, size: 8222656 }]
+    const candidate = candidateOf(on, { label: 'a\u0007b', bootFiles })
+    const explanation = explain({ log: withKernels(on, 'x', 8222656), candidates: [candidate], banks: ['sha256'] })
+    expect(differenceIn(explanation.document, 4)?.reason.text).toContain('usr/ [31m vmlinuz but')
+    expect(explainTable(explanation)).not.toMatch(/[^\P{Cc}\n]/u)
   })
 
   it('banks of one PCR that say the same stand on one line', () => {
