@@ -2,24 +2,25 @@
 
 import { fileCeilings, readLocalFile, readLocalText } from '../edge/files.ts'
 import { readRecordFiles } from '../edge/record-files.ts'
-import { environment } from '../edge/surroundings.ts'
 import { ToolError } from '../errors.ts'
 import { digestInBanks, formatDigests } from '../formats/bytes/digest.ts'
-import { parsePe } from '../formats/pe/pe.ts'
+import { findSection, parsePe } from '../formats/pe/pe.ts'
+import { parseSbatLevelSection } from '../formats/shim/sbat-level.ts'
+import type { VendorCert } from '../formats/shim/vendor-cert.ts'
 import { parseEventLog } from '../formats/tcg/event-log.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import { comparePcrs, parsePcrs } from '../predict/compare-pcrs.ts'
 import { type ExplainDocument, explain } from '../predict/explain.ts'
 import type { Candidate } from '../predict/explain-candidates.ts'
 import { explainTable } from '../predict/explain-table.ts'
-import { predictImage } from '../predict/predict-image.ts'
+import type { Platform } from '../predict/platform.ts'
+import { type ImageToPredict, predictImage } from '../predict/predict-image.ts'
+import type { PredictedImage } from '../predict/prediction.ts'
 import { parseShimBuild } from '../predict/shim-build.ts'
 import { readRecords, type StoredRecord } from '../propose/record.ts'
-import type { BootFilePath, ExplainOptions } from '../settings/settings.ts'
-import type { ImageLocation } from '../settings/values.ts'
+import type { ExplainOptions } from '../settings/settings.ts'
+import { type BootFileSet, readBootFileSets, readPlatforms } from './boot-sources.ts'
 import type { Command } from './command.ts'
-import { openImage, registryOf } from './open-image.ts'
-import { readImage } from './read-image.ts'
 
 /** Throws as `explainLog`. Exit code 3 when a compared value differs. */
 export const explainCommand: Command<'explain'> = async request => {
@@ -47,53 +48,75 @@ export async function explainLog(request: ExplainOptions): Promise<ExplainResult
       wanted: `values for ${banks.join(', ')}`,
       where: { source: pcrs },
     })
-  const candidates = await readCandidates(request)
-  const explanation = explain({ log, candidates, banks, ...(live === undefined ? {} : { live }) })
+  const platforms = await readPlatforms(request.platforms)
+  const { candidates, sbatLevels } = await readCandidates(request, platforms)
+  const explanation = explain({
+    log,
+    candidates,
+    platforms,
+    sbatLevels,
+    banks,
+    ...(live === undefined ? {} : { live }),
+  })
   const { document } = explanation
   return { document, text: explainTable(explanation).trimEnd(), differs: document.pcrs.some(one => !one.equal) }
 }
 
-async function readCandidates(request: ExplainOptions): Promise<readonly Candidate[]> {
+interface ReadCandidates {
+  readonly candidates: readonly Candidate[]
+  /** Levels of the shims that were read. */
+  readonly sbatLevels: readonly string[]
+}
+
+async function readCandidates(request: ExplainOptions, platforms: readonly Platform[]): Promise<ReadCandidates> {
   const { source } = request
-  switch (source.kind) {
-    case 'images':
-      return await candidatesOfImages(request, source.images)
-    case 'boot-files':
-      return await candidatesOfBootFiles(request, source.files)
-    case 'records':
-      return candidatesOfRecords(request, readRecords('', await readRecordFiles(source.directory)), source.directory)
+  if (source.kind === 'records') {
+    const records = readRecords('', await readRecordFiles(source.directory))
+    return { candidates: candidatesOfRecords(request, platforms, records, source.directory), sbatLevels: [] }
   }
+  const sets = await readBootFileSets(source, request)
+  const builds = sets.map(({ files }) => shimOf(files))
+  const otherShims = builds.flatMap(build => build?.vendor ?? [])
+  const candidates = sets.flatMap((set, index) =>
+    candidatesOfFiles(request, set, builds[index], { platforms, otherShims }),
+  )
+  return { candidates, sbatLevels: builds.flatMap(build => build?.sbatLevels ?? []) }
 }
 
-async function candidatesOfImages(request: ExplainOptions, images: readonly ImageLocation[]): Promise<Candidate[]> {
-  const registry = await registryOf(environment(), request.allowInsecure)
-  const candidates: Candidate[] = []
-  for (const location of images) {
-    const { source, digest, bootFiles } = await readImage(await openImage(location, registry, request.architecture))
-    const pinned = source.includes(digest) ? source : `${source} ${digest}`
-    candidates.push(...candidatesOfFiles(request, { label: pinned, image: pinned }, bootFiles))
-  }
-  return candidates
+interface ShimAtHand {
+  readonly vendor: VendorCert
+  /** What it measures as MokList without any key. */
+  readonly mokList: Uint8Array
+  readonly sbatLevels: readonly string[]
 }
 
-async function candidatesOfBootFiles(request: ExplainOptions, paths: readonly BootFilePath[]): Promise<Candidate[]> {
-  const files: BootFile[] = []
-  for (const { role, path } of paths)
-    files.push({ role, path, layer: null, bytes: await readLocalFile(path, fileCeilings.bootFile) })
-  return candidatesOfFiles(request, { label: 'the boot files given', image: null }, files)
+/** Throws SHIM_UNSUPPORTED. */
+function shimOf(files: readonly BootFile[]): ShimAtHand | undefined {
+  const file = files.find(({ role }) => role === 'shim')
+  if (file === undefined) return undefined
+  const pe = parsePe(file.bytes, file.path)
+  const { vendor, mokList } = parseShimBuild(pe)
+  const section = findSection(pe, '.sbatlevel')
+  const levels = section === undefined ? undefined : parseSbatLevelSection(section.data, file.path)
+  return { vendor, mokList, sbatLevels: levels === undefined ? [] : [levels.automatic, levels.latest] }
 }
 
 /** One candidate for each prediction. Throws as `predictImage`. */
 function candidatesOfFiles(
-  { secureBoot, banks }: ExplainOptions,
-  named: Pick<Candidate, 'label' | 'image'>,
-  files: readonly BootFile[],
+  { secureBoot, banks, phase }: ExplainOptions,
+  { image, files }: BootFileSet,
+  shim: ShimAtHand | undefined,
+  known: Pick<ImageToPredict, 'platforms' | 'otherShims'>,
 ): Candidate[] {
-  const { bootFiles, predictions } = predictImage({ files, secureBoot, banks })
-  const shim = files.find(file => file.role === 'shim')
-  const list = shim === undefined ? undefined : parseShimBuild(parsePe(shim.bytes, shim.path)).mokList
-  const vendorMokList = list === undefined ? {} : { vendorMokList: formatDigests(digestInBanks(list)) }
-  return predictions.map(prediction => ({ ...named, bootFiles, ...vendorMokList, prediction }))
+  const { bootFiles, predictions } = predictImage({ files, secureBoot, banks, phase, ...known })
+  const vendorMokList = shim === undefined ? {} : { vendorMokList: formatDigests(digestInBanks(shim.mokList)) }
+  const pinned = image === null ? null : nameOf(image)
+  const label = pinned ?? 'the boot files given'
+  return predictions.map(prediction => ({ label, image: pinned, bootFiles, ...vendorMokList, prediction }))
+}
+
+function nameOf({ source, digest }: PredictedImage): string {
+  return digest === null || source.includes(digest) ? source : `${source} ${digest}`
 }
 
 /**
@@ -101,11 +124,12 @@ function candidatesOfFiles(
  * no record has a prediction for the conditions asked for.
  */
 function candidatesOfRecords(
-  { secureBoot, platforms }: ExplainOptions,
+  { secureBoot }: ExplainOptions,
+  platforms: readonly Platform[],
   records: readonly StoredRecord[],
   directory: string,
 ): readonly Candidate[] {
-  const names = platforms.flatMap(({ name }) => name ?? [])
+  const names = platforms.map(({ name }) => name)
   const isAskedFor = ({ prediction }: Candidate) =>
     (secureBoot === undefined || prediction.secureBoot === secureBoot) &&
     (names.length === 0 || prediction.platform === null || names.includes(prediction.platform))
