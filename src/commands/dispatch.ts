@@ -14,6 +14,7 @@ export const commands: { readonly [Name in CommandName]?: () => Promise<Command<
   predict: async () => (await import('./predict.ts')).predictCommand,
   capture: async () => (await import('./capture.ts')).captureCommand,
   replay: async () => (await import('./replay.ts')).replayCommand,
+  explain: async () => (await import('./explain.ts')).explainCommand,
 }
 
 /** Runs the command that was parsed. Throws SETTING_NOT_SUPPORTED, and whatever the command throws. */

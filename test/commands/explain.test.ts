@@ -4,11 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { explainLog } from '../../src/commands/explain.ts'
+import { runCommandLine } from '../../src/commands/from-command-line.ts'
 import type { Candidate } from '../../src/predict/explain-candidates.ts'
 import { formatRecord } from '../../src/propose/record.ts'
 import type { ImageRecord } from '../../src/propose/record-schema.ts'
 import type { ExplainOptions } from '../../src/settings/settings.ts'
 import { makeGrub, makeKernel, makeShim } from '../build/boot-files.ts'
+import { makeEventLog } from '../build/event-log.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import { candidateOf, imageToLog, indexOf, recordedLog, replaced } from '../build/explained.ts'
 import { hexOf, imageOf, makePrediction, makeRecord } from '../build/proposal.ts'
@@ -189,5 +191,44 @@ describe('explain with boot files', () => {
     const empty = join(directory, 'empty.bin')
     writeFileSync(empty, '')
     await expectToolError('EVENT_LOG_INVALID', explainLog(request({ kind: 'boot-files', files: [] }, { log: empty })))
+  })
+})
+
+describe('the command line', () => {
+  async function cli(...words: readonly string[]) {
+    const out = { stdout: '', stderr: '' }
+    const exitCode = await runCommandLine({
+      words: ['explain', ...words],
+      environment: {},
+      directory,
+      version: '1.2.3',
+      stdout: text => {
+        out.stdout += text
+      },
+      stderr: text => {
+        out.stderr += text
+      },
+    })
+    return { exitCode, ...out }
+  }
+
+  it('exit code 0, 3 for a difference, 1 for a log that cannot be used, 2 for wrong usage', async () => {
+    const { directory: lock } = recordsIn('cli', [recordOf('a', recorded)])
+    const same = await cli('--log', log, '--lock', lock)
+    expect(same).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(same.stdout).toMatch(/^This node booted .*\n/)
+    expect(same.stdout).not.toMatch(/\n\n$/)
+    const other = await cli('--json', '--log', join(boots, 'grub-nosb', 'eventlog.bin'), '--lock', lock)
+    expect(other.exitCode).toBe(3)
+    expect(JSON.parse(other.stdout)).toMatchObject({
+      schemaVersion: 1,
+      pcrs: [{ pcr: 4, firstDifference: { index: null, seen: null, reason: { code: 'SECURE_BOOT_OFF_HERE' } } }, {}],
+    })
+    const empty = join(directory, 'spec-id-only.bin')
+    writeFileSync(empty, makeEventLog(['sha256'], []))
+    const unusable = await cli('--log', empty, '--lock', lock)
+    expect(unusable.exitCode).toBe(1)
+    expect(unusable.stderr).toContain('EVENT_LOG_INVALID')
+    expect((await cli('--log', log)).exitCode).toBe(2)
   })
 })
