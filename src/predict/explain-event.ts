@@ -29,7 +29,9 @@ export function textOfEvent({ decoded }: LoggedEvent): string | null {
       return decoded.value
     case 'startup-locality':
       return `locality ${decoded.locality}`
-    case undefined:
+    case 'version':
+      return 'text' in decoded ? plainText(decoded.text) : decoded.guid
+    default:
       return null
   }
 }
