@@ -10,17 +10,15 @@ import type { BootFileFacts, Prediction, PredictionDocument } from './prediction
 
 const format = 'keylime'
 
-/** Events that the policy has a rule for, of the parts that boot files and MOK state cause. */
+/**
+ * Events that the policy has a rule for. It takes each authority once: a second certificate of db or of MokListRT is refused there,
+ * and MokSBState and dbt have no rule.
+ */
 const knownParts: readonly string[] = [
-  'Pcr4EfiCall',
-  'Pcr4Separator',
-  'Pcr4Shim',
-  'Pcr4Grub',
-  'Pcr4Vmlinuz',
-  'Pcr4VmlinuzAgain',
-  'Pcr14MokList',
-  'Pcr14MokListX',
-  'Pcr14MokListTrusted',
+  ...['EfiCall', 'Separator', 'Shim', 'Grub', 'Vmlinuz', 'VmlinuzAgain'].map(name => `Pcr4${name}`),
+  ...['SecureBoot', 'Pk', 'Kek', 'Db', 'Dbx', 'Separator'].map(name => `Pcr7${name}`),
+  ...['ShimCert', 'SbatLevel', 'GrubVendorDbCert', 'GrubMokListCert'].map(name => `Pcr7${name}`),
+  ...['MokList', 'MokListX', 'MokListTrusted'].map(name => `Pcr14${name}`),
 ]
 
 export interface KeylimeOptions {
@@ -67,7 +65,7 @@ export function formatKeylime(
 }
 
 /**
- * Throws FORMAT_CANNOT_EXPRESS for another chain than shim, GRUB and Linux, for MOK state that the policy has no rule for, and
+ * Throws FORMAT_CANNOT_EXPRESS for another chain than shim, GRUB and Linux, for an event that the policy has no rule for, and
  * for a kernel that is not measured although Secure Boot is on.
  */
 export function keylimePolicy(
@@ -96,10 +94,13 @@ export function keylimePolicy(
 function checkExpressible(prediction: Prediction): void {
   const { bootChain, secureBoot, events } = prediction
   if (bootChain !== 'shim-grub-linux') throw cannotExpress(format, `the boot chain ${bootChain}`, 'shim-grub-linux')
-  const unknown = events.find(({ pcr, part }) => (pcr === 4 || pcr === 14) && !knownParts.includes(part))
-  const state = unknown ?? events.find(({ part }) => part === 'Pcr7MokSBState')
-  if (state !== undefined)
-    throw cannotExpress(format, `the event ${state.part} (${state.because})`, 'events that the policy of Keylime knows')
+  const unknown = events.find(({ part }) => !knownParts.includes(part))
+  if (unknown !== undefined)
+    throw cannotExpress(
+      format,
+      `the event ${unknown.part} (${unknown.because})`,
+      'events that the policy of Keylime knows',
+    )
   const kernels = events.filter(({ part }) => part.startsWith('Pcr4Vmlinuz')).length
   if (secureBoot ? kernels < 1 || kernels > 2 : kernels > 0)
     throw cannotExpress(

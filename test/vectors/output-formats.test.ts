@@ -1,60 +1,74 @@
-// Output formats against recorded boots: what systemd-pcrlock would compute from our files, and what Keylime would compare.
+// Output formats made from boot files and variables, against recorded boots: what systemd-pcrlock would compute, what Keylime would compare.
 
 import { describe, expect, it } from 'vitest'
+import { readPlatforms } from '../../src/commands/boot-sources.ts'
 import { type Bank, banks, digestInBanks, formatDigests } from '../../src/formats/bytes/digest.ts'
 import { formatHex, parseHex } from '../../src/formats/bytes/hex.ts'
 import { findSection, parsePe } from '../../src/formats/pe/pe.ts'
 import { parseVendorCert } from '../../src/formats/shim/vendor-cert.ts'
-import { type LoggedEvent, parseEventLog } from '../../src/formats/tcg/event-log.ts'
+import type { BootFileRole } from '../../src/image/boot-file.ts'
 import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
 import { extendAll, startValue } from '../../src/predict/extend.ts'
 import { keylimePolicy } from '../../src/predict/output-keylime.ts'
 import { type PcrlockRecord, pcrlockFiles } from '../../src/predict/output-pcrlock.ts'
 import type { Platform } from '../../src/predict/platform.ts'
 import { predictImage } from '../../src/predict/predict-image.ts'
-import type { MeasuredEvent } from '../../src/predict/prediction.ts'
 import { predictionOf } from '../build/measured.ts'
 import { sayWhatIsNotChecked, shared } from './shared.ts'
 import { blocksOfYaml, eventsOfYaml, field } from './tpm2-eventlog.ts'
 
 sayWhatIsNotChecked('files for systemd-pcrlock and policies for Keylime against recorded boots')
 
-const grub = ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Shim', 'Pcr4Grub', 'Pcr4Vmlinuz', 'Pcr4VmlinuzAgain']
-const uki = ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Uki', 'Pcr4UkiLinux']
-const systemdBoot = ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4SystemdBoot', 'Pcr4Uki', 'Pcr4UkiLinux']
-const shimUki = ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Shim', 'Pcr4Uki', 'Pcr4UkiLinux']
-const boots: readonly (readonly [boot: string, parts: readonly string[]])[] = [
-  ['grub-sb', grub],
-  ['grub-sb-newkernel', grub],
-  ['grub-nosb', grub],
-  ['grub-sb-mok', grub],
-  ['uki-sb', uki],
-  ['uki-nosb', uki],
-  ['uki257-sb', uki],
-  ['shim-uki-sb-mok', shimUki],
-  ['sdboot257-uki-sb', systemdBoot],
+type Files = readonly (readonly [role: BootFileRole, name: string])[]
+
+const grub = (kernel: string): Files => [
+  ['shim', 'shimx64.efi'],
+  ['grub', 'grubx64.efi'],
+  ['kernel', `vmlinuz-${kernel}-amd64`],
+  ['initramfs', `initrd.img-${kernel}-amd64`],
+]
+const uki = 'uki-252-A.signed.efi'
+const systemdBoot = 'systemd-bootx64-trixie.signed.efi'
+const boots: readonly (readonly [boot: string, files: Files])[] = [
+  ['grub-sb', grub('6.1.0-50')],
+  ['grub-sb-newkernel', grub('6.1.0-56')],
+  ['grub-nosb', grub('6.1.0-50')],
+  ['grub-sb-mok', grub('6.1.0-50')],
+  ['uki-sb', [['uki', uki]]],
+  ['uki-nosb', [['uki', uki]]],
+  ['uki257-sb', [['uki', 'uki-257-A.signed.efi']]],
+  [
+    'shim-uki-sb-mok',
+    [
+      ['shim', 'shimx64.efi'],
+      ['uki', uki],
+    ],
+  ],
+  [
+    'sdboot257-uki-sb',
+    [
+      ['systemd-boot', systemdBoot],
+      ['uki', 'uki-257-B.signed.efi'],
+    ],
+  ],
 ]
 
-/** The records of what was booted, with the part names that decide the component. */
-function recordedEvents(boot: string, partsOfPcr4: readonly string[]): MeasuredEvent[] {
-  const left = [...partsOfPcr4]
-  const part = ({ pcr, type }: LoggedEvent) => {
-    if (pcr === 4) return left.shift() ?? 'Pcr4More'
-    return pcr === 7 && type === 'EV_SEPARATOR' ? 'Pcr7Separator' : `Pcr${pcr}Recorded`
-  }
-  return parseEventLog(shared.bytes('boots', boot, 'eventlog.bin'), boot)
-    .events.filter(({ pcr, type }) => [4, 7, 11, 14].includes(pcr) && type !== 'EV_NO_ACTION')
-    .map(event => ({
-      pcr: event.pcr,
-      type: event.type,
-      digests: { ...formatDigests(digestInBanks()), ...hexOf(event) },
-      part: part(event),
-      because: 'recorded',
-    }))
+async function platformOf(boot: string): Promise<Platform> {
+  const [platform] = await readPlatforms([{ name: undefined, directories: [shared.path('boots', boot, 'efivars')] }])
+  if (platform === undefined) throw new Error(`no platform for ${boot}`)
+  return platform
 }
 
-function hexOf({ digests }: LoggedEvent): Partial<Record<Bank, string>> {
-  return Object.fromEntries(Object.entries(digests).map(([bank, digest]) => [bank, formatHex(digest)]))
+async function predict(boot: string, files: Files) {
+  const platform = await platformOf(boot)
+  const { bootFiles, predictions } = predictImage({
+    files: files.map(([role, name]) => ({ role, path: name, layer: null, bytes: shared.bytes('inputs', name) })),
+    platforms: [platform],
+    secureBoot: undefined,
+    banks,
+    phase: 'none',
+  })
+  return { platform, bootFiles, prediction: predictions[0] ?? predictionOf([]) }
 }
 
 /** What systemd itself brings, below /usr/lib/pcrlock.d: the firmware's action and the separators. */
@@ -73,14 +87,14 @@ function stockComponents(): [string, readonly PcrlockRecord[]][] {
 describe.skipIf(shared.missing)('files for systemd-pcrlock', () => {
   it.each(boots)(
     '%s: with the files of systemd, in the order of their names, they give the recorded PCRs',
-    (boot, parts) => {
-      const events = recordedEvents(boot, parts)
-      const files = [...pcrlockFiles({ predictions: [predictionOf(events)] })]
+    async (boot, inputs) => {
+      const { prediction } = await predict(boot, inputs)
+      const files = [...pcrlockFiles({ predictions: [prediction] })]
       const components = [...stockComponents(), ...files.map(([name, { records }]) => [name, records] as const)]
       const records = components.sort(([one], [other]) => (one < other ? -1 : 1)).flatMap(([, own]) => own)
       const recorded = parsePcrs(shared.text('boots', boot, 'pcrs.json'), boot)
-      const pcrs = [...new Set(events.map(({ pcr }) => pcr))]
-      expect(pcrs).toContain(7)
+      const pcrs = Object.keys(prediction.pcrs).map(Number)
+      expect(pcrs).toEqual(expect.arrayContaining(boot.includes('grub') ? [4, 7, 14] : [4, 7, 11]))
       for (const pcr of pcrs)
         for (const bank of banks)
           expect(valueAfter(records, pcr, bank), `PCR ${pcr}, ${bank}`).toBe(recorded[`${pcr}`]?.[bank])
@@ -96,81 +110,35 @@ function valueAfter(records: readonly PcrlockRecord[], pcr: number, bank: Bank):
   return formatHex(extendAll(bank, startValue(bank, pcr), digests))
 }
 
-const globalVariable = '8be4df61-93ca-11d2-aa0d-00e098032b8c'
-const securityDatabase = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f'
-
-function profile(boot: string): Platform {
-  const variable = (name: string) =>
-    shared.names('boots', boot, 'efivars').includes(name)
-      ? shared.bytes('boots', boot, 'efivars', name).subarray(4)
-      : new Uint8Array(0)
-  return {
-    name: 'machine',
-    architecture: undefined,
-    secureBoot: undefined,
-    keys: {
-      PK: variable(`PK-${globalVariable}`),
-      KEK: variable(`KEK-${globalVariable}`),
-      db: variable(`db-${securityDatabase}`),
-      dbx: variable(`dbx-${securityDatabase}`),
-      dbt: undefined,
-    },
-    mok: {
-      list: undefined,
-      listX: undefined,
-      trusted: undefined,
-      sbState: undefined,
-      policy: undefined,
-      ignoreDb: false,
-    },
-    sbatLevel: undefined,
-    grubMeasuresKernel: undefined,
-    measurement: 'tpm',
-    banks: undefined,
-    quirks: [],
-    eventLog: shared.bytes('boots', boot, 'eventlog.bin'),
-    profileSha256: '',
-    notes: [],
-  }
-}
-
 /** Owners as `keylime-policy create measured-boot` of Keylime 7.14.3 writes them from the log of grub-sb. */
 const [debian, microsoft] = ['a0baa8a3-041d-48a8-bc87-c36d121b5e3d', '77fa9abd-0359-4d32-bd60-28f4e78f784b']
-const owners = { pk: [globalVariable], kek: [debian, microsoft], db: [microsoft, microsoft], dbx: [debian] }
+const owners = {
+  pk: ['8be4df61-93ca-11d2-aa0d-00e098032b8c'],
+  kek: [debian, microsoft],
+  db: [microsoft, microsoft],
+  dbx: [debian],
+}
 const variables = { pk: 'PK', kek: 'KEK', db: 'db', dbx: 'dbx' }
 
 describe.skipIf(shared.missing)('the policy of Keylime', () => {
   it.each([
-    ['grub-sb', '6.1.0-50', true],
-    ['grub-sb-newkernel', '6.1.0-56', true],
-    ['grub-nosb', '6.1.0-50', false],
+    ['grub-sb', '6.1.0-50', true, 'grub-sb-newkernel'],
+    ['grub-sb-newkernel', '6.1.0-56', true, 'grub-sb'],
+    ['grub-nosb', '6.1.0-50', false, 'uki-nosb'],
   ] as const)(
     '%s: from boot files and profile it has what tpm2_eventlog reads from the log',
-    (boot, kernel, secureBoot) => {
+    async (boot, kernel, secureBoot, firmwareFrom) => {
       const yaml = shared.text('boots', boot, 'eventlog.yaml')
       const blocks = blocksOfYaml(yaml)
       const digests = (...[pcr, type, text = '']: [number, RegExp, string?]) =>
         eventsOfYaml(yaml)
           .filter((event, index) => event.pcr === pcr && type.test(event.type) && blocks[index]?.includes(text))
           .map(({ sha256 }) => `0x${sha256}`)
-      const inputs = {
-        shim: 'shimx64.efi',
-        grub: 'grubx64.efi',
-        kernel: `vmlinuz-${kernel}-amd64`,
-        initramfs: `initrd.img-${kernel}-amd64`,
-      }
-      const roles = ['shim', 'grub', 'kernel', 'initramfs'] as const
-      const files = roles.map(role => ({
-        role,
-        path: inputs[role],
-        layer: null,
-        bytes: shared.bytes('inputs', inputs[role]),
-      }))
-      const { bootFiles, predictions } = predictImage({ files, secureBoot, banks: ['sha256'] })
-      const prediction = predictions.map(one => ({ ...one, platform: 'machine' }))[0] ?? predictionOf([])
+      const { platform, bootFiles, prediction } = await predict(boot, grub(kernel))
       const shim = parsePe(shared.bytes('inputs', 'shimx64.efi'), 'shim')
       const vendorCert = parseVendorCert(findSection(shim, '.vendor_cert')?.data ?? new Uint8Array(0), 'shim')
-      const policy = keylimePolicy(prediction, bootFiles, { platforms: [profile(boot)], vendorCert })
+      const platforms = [{ ...platform, eventLog: shared.bytes('boots', firmwareFrom, 'eventlog.bin') }]
+      const policy = keylimePolicy(prediction, bootFiles, { platforms, vendorCert })
 
       const [shimDigest, grubDigest, kernelDigest] = digests(4, /BOOT_SERVICES_APPLICATION$/)
       const asSha256 = (sha256: string) => ({ sha256 })
