@@ -19,10 +19,11 @@ const sections: ReadonlyMap<string, string> = new Map(
 export function formatComputePcrs(document: Pick<PredictionDocument, 'predictions'>): string {
   const prediction = onePrediction(document, format)
   const predicted = Object.keys(prediction.pcrs).map(Number)
+  const label = labelledPcrs(prediction, predicted)
   const unknown = predicted.find(pcr => !knownPcrs.some(known => known === pcr))
   if (unknown !== undefined)
     throw cannotExpress(format, `PCR ${unknown} of ${nameOf(prediction)}`, `PCR ${knownPcrs.join(', ')} only`)
-  return formatPcrLabel(labelledPcrs(prediction, predicted))
+  return formatPcrLabel(label)
 }
 
 /**

@@ -47,7 +47,7 @@ describe('a prediction as compute-pcrs prints it', () => {
 
 describe('what compute-pcrs has no form for is refused', () => {
   it.each([
-    ['a UKI in PCR 4', ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Uki']],
+    ['a UKI in PCR 4', ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4Uki', 'Pcr12CommandLine']],
     ['systemd-boot', ['Pcr4EfiCall', 'Pcr4Separator', 'Pcr4SystemdBoot']],
     ['a kernel that is measured twice', grubParts(2)],
     ['MokSBState in PCR 7', insert(grubParts(), 'Pcr7MokSBState', 'Pcr7SbatLevel')],
