@@ -1,6 +1,6 @@
 // Opens an image wherever a setting says it is, and reads it whole.
 
-import { openLayout } from '../edge/oci-layout.ts'
+import { openArchive, openLayout } from '../edge/oci-layout.ts'
 import { openRegistry, type RegistryClient } from '../edge/registry.ts'
 import { readRegistryCredentials } from '../edge/registry-credentials.ts'
 import type { Environment } from '../edge/surroundings.ts'
@@ -19,6 +19,7 @@ export async function openImage(
   architecture: string,
 ): Promise<ImageSource> {
   if (location.kind === 'registry') return await registry.openImage(location.reference, architecture)
-  const { directory, tag } = location
-  return await openLayout(directory, { architecture, ...(tag === undefined ? {} : { name: tag }) })
+  const choice = { architecture, ...(location.tag === undefined ? {} : { name: location.tag }) }
+  if (location.kind === 'oci-archive') return await openArchive(location.file, choice)
+  return await openLayout(location.directory, choice)
 }

@@ -1,7 +1,5 @@
-// OCI layout directories: image-spec 1.1 image-layout.md. Reads one image of it as the same kind of source as a registry.
+// OCI layouts, in directories and archives: image-spec 1.1 image-layout.md. Reads one image of it as the same kind of source as a registry.
 
-import { constants, type FileHandle, open } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
 import { parseImageConfig } from '../formats/oci/config.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
@@ -9,6 +7,7 @@ import { digestHex } from '../formats/oci/digest.ts'
 import { documentCeiling, parseJsonObject, textField } from '../formats/oci/json.ts'
 import { choosePlatform, type ImageIndex, type ImageManifest, parseManifest } from '../formats/oci/manifest.ts'
 import type { ImageSource } from '../image/image-source.ts'
+import { archiveFiles, directoryFiles, type LayoutFiles } from './layout-files.ts'
 import { checkImage } from './registry.ts'
 import { collect, verified } from './verified-stream.ts'
 
@@ -24,9 +23,18 @@ export interface LayoutChoice {
  * Opens the one image of a layout that fits. Manifest and config are read and checked by digest. Throws IMAGE_NOT_FOUND when no image of that name is
  * there or several are, IMAGE_INVALID, IMAGE_PLATFORM_MISSING, DIGEST_MISMATCH, CEILING_REACHED.
  */
-export async function openLayout(directory: string, choice: LayoutChoice): Promise<ImageSource> {
-  const source = `oci:${directory}${choice.name === undefined ? '' : `:${choice.name}`}`
-  const layout = parseJsonObject(await readWhole(directory, 'oci-layout', source), source, 'oci-layout')
+export function openLayout(directory: string, choice: LayoutChoice): Promise<ImageSource> {
+  return openLayoutFiles(directoryFiles(directory), choice)
+}
+
+/** The same of a tar archive. Throws besides what `archiveFiles` does. */
+export async function openArchive(path: string, choice: LayoutChoice): Promise<ImageSource> {
+  return await openLayoutFiles(await archiveFiles(path), choice)
+}
+
+async function openLayoutFiles(files: LayoutFiles, choice: LayoutChoice): Promise<ImageSource> {
+  const source = `${files.source}${choice.name === undefined ? '' : `:${choice.name}`}`
+  const layout = parseJsonObject(await files.readWhole('oci-layout'), source, 'oci-layout')
   const version = textField(layout, 'imageLayoutVersion')
   if (!version.startsWith('1.'))
     throw new ToolError('IMAGE_INVALID', 'an OCI layout of an unknown version', {
@@ -34,10 +42,10 @@ export async function openLayout(directory: string, choice: LayoutChoice): Promi
       wanted: '1.0.0',
       where: { source, path: 'oci-layout' },
     })
-  const index = parseManifest(await readWhole(directory, 'index.json', source), source, 'index.json')
+  const index = parseManifest(await files.readWhole('index.json'), source, 'index.json')
   if (index.kind !== 'index')
     throw new ToolError('IMAGE_INVALID', 'index.json is not an index', { where: { source, path: 'index.json' } })
-  const openLayer = (blob: Descriptor) => verified(blobBytes(directory, blob, source), blob, source)
+  const openLayer = (blob: Descriptor) => verified(files.read(`blobs/sha256/${digestHex(blob.digest)}`), blob, source)
   const document = (blob: Descriptor) => collect(openLayer(blob), documentCeiling, source)
   const chosen = await chooseManifest(index, choice, source, document)
   const configBytes = await document(chosen.manifest.config)
@@ -76,7 +84,7 @@ async function chooseManifest(
       found: `${digests.size} images: ${index.manifests.map(one => one.annotations[nameAnnotation] ?? one.digest).join(', ')}`,
       wanted: choice.name ?? 'one image',
       where: { source, path: 'index.json' },
-      hint: 'name the image: oci:<directory>:<name>',
+      hint: 'name the image behind the path: oci:<directory>:<name>',
     })
   const bytes = await document(row)
   const manifest = parseManifest(bytes, source)
@@ -87,57 +95,4 @@ async function chooseManifest(
   if (innerManifest.kind === 'index')
     throw new ToolError('IMAGE_INVALID', 'an index inside an index', { where: { source, path: descriptor.digest } })
   return { descriptor, bytes: inner, manifest: innerManifest }
-}
-
-async function* blobBytes(directory: string, blob: Descriptor, source: string): AsyncGenerator<Uint8Array> {
-  const file = await openFile(directory, join('blobs', 'sha256', digestHex(blob.digest)), source)
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(256 * 1024))
-      if (bytesRead === 0) return
-      yield buffer.subarray(0, bytesRead)
-    }
-  } finally {
-    await file.close()
-  }
-}
-
-async function readWhole(directory: string, path: string, source: string): Promise<Uint8Array> {
-  const file = await openFile(directory, path, source)
-  try {
-    const { size } = await file.stat()
-    if (size > documentCeiling)
-      throw new ToolError('CEILING_REACHED', `${path} is too large`, {
-        found: `${size} bytes`,
-        wanted: `at most ${documentCeiling}`,
-        where: { source, path },
-      })
-    return new Uint8Array(await file.readFile())
-  } finally {
-    await file.close()
-  }
-}
-
-/** Opens a regular file that is no symlink: a layout may come from anywhere. */
-async function openFile(directory: string, path: string, source: string): Promise<FileHandle> {
-  let file: FileHandle
-  try {
-    file = await open(join(directory, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code
-    throw new ToolError(
-      code === 'ENOENT' ? 'IMAGE_NOT_FOUND' : 'IMAGE_INVALID',
-      'a file of the OCI layout cannot be opened',
-      {
-        found: code ?? 'an error',
-        wanted: 'a regular file',
-        where: { source, path },
-        hint: 'oci:<directory>[:name] needs the whole directory of an OCI layout',
-        cause,
-      },
-    )
-  }
-  if ((await file.stat()).isFile()) return file
-  await file.close()
-  throw new ToolError('IMAGE_INVALID', 'a file of the OCI layout is not a regular file', { where: { source, path } })
 }

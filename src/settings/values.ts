@@ -133,24 +133,25 @@ export function parseRepositoryUrl(text: string): string {
 export type ImageLocation =
   | { readonly kind: 'registry'; readonly reference: ImageReference }
   | { readonly kind: 'oci-layout'; readonly directory: string; readonly tag: string | undefined }
+  | { readonly kind: 'oci-archive'; readonly file: string; readonly tag: string | undefined }
   | { readonly kind: 'root-file-system'; readonly directory: string }
 
-const imageLocations = 'docker://…, a bare reference, oci:<directory>[:tag], or dir:<root file system>'
+const imageLocations =
+  'docker://…, a bare reference, oci:<directory>[:tag], oci-archive:<file>[:tag], or dir:<root file system>'
 
-/** `docker://` and bare references, `oci:<directory>[:tag]`, `dir:<root file system>`. */
+/** `docker://` and bare references, `oci:<directory>[:tag]`, `oci-archive:<file>[:tag]`, `dir:<root file system>`. */
 export function parseImageLocation(text: string): ImageLocation {
-  const scheme = /^(oci-archive|docker-archive|containers-storage|docker-daemon):/.exec(text)?.[1]
-  if (scheme === 'oci-archive')
-    throw new ToolError('SETTING_NOT_SUPPORTED', `${scheme}: is not supported yet`, {
-      found: shown(text),
-      wanted: imageLocations,
-    })
-  if (scheme !== undefined) return refuse(text, imageLocations)
+  if (/^(?:docker-archive|containers-storage|docker-daemon):/.test(text)) return refuse(text, imageLocations)
   if (text.startsWith('dir:')) return { kind: 'root-file-system', directory: parsePath(text.slice('dir:'.length)) }
-  if (!text.startsWith('oci:')) return { kind: 'registry', reference: parseImageReference(text) }
-  const [, directory, tag] = /^oci:([^:]+)(?::(.*))?$/s.exec(text) ?? []
-  if (directory === undefined) return refuse(text, 'oci:<directory>[:tag]')
-  return { kind: 'oci-layout', directory: parsePath(directory), tag: tag === undefined ? undefined : parseOciTag(tag) }
+  const [, scheme, path, name] = /^(oci|oci-archive):([^:]+)(?::(.*))?$/s.exec(text) ?? []
+  if (path === undefined) {
+    if (/^oci(?:-archive)?:/.test(text)) return refuse(text, 'oci:<directory>[:tag] or oci-archive:<file>[:tag]')
+    return { kind: 'registry', reference: parseImageReference(text) }
+  }
+  const tag = name === undefined ? undefined : parseOciTag(name)
+  return scheme === 'oci'
+    ? { kind: 'oci-layout', directory: parsePath(path), tag }
+    : { kind: 'oci-archive', file: parsePath(path), tag }
 }
 
 /** An image that `update` is to propose: `oci:<directory>[:tag]`. */

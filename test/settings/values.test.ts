@@ -41,6 +41,7 @@ const accepted: readonly (readonly [(text: string) => unknown, string, unknown])
   [values.parseRepositoryUrl, 'https://mirror.example.org/x86_64//', 'https://mirror.example.org/x86_64'],
   [values.parseRepositoryUrl, 'http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
   [values.parseImageLocation, 'oci:layout', { kind: 'oci-layout', directory: 'layout', tag: undefined }],
+  [values.parseImageLocation, 'oci-archive:a.tar', { kind: 'oci-archive', file: 'a.tar', tag: undefined }],
   [values.parseImageLocation, 'dir:/mnt/a:b', { kind: 'root-file-system', directory: '/mnt/a:b' }],
   [values.parseImageLocation, 'oci:/tmp/a b:latest', { kind: 'oci-layout', directory: '/tmp/a b', tag: 'latest' }],
   [
@@ -93,10 +94,10 @@ const refused: readonly (readonly [(text: string) => unknown, string, string?])[
   ].map(text => [values.parseRepositoryUrl, text] as const),
   [values.parseRepositoryUrl, 'metalink=https://a/b', 'SETTING_NOT_SUPPORTED'],
   [values.parseRepositoryUrl, 'mirrorlist=https://a/b', 'SETTING_NOT_SUPPORTED'],
-  [values.parseImageLocation, 'oci-archive:a.tar', 'SETTING_NOT_SUPPORTED'],
+  [values.parseLayoutLocation, 'oci-archive:a.tar', 'SETTING_NOT_SUPPORTED'],
   [values.parseLayoutLocation, 'dir:/', 'SETTING_NOT_SUPPORTED'],
   [values.parseImageLocation, 'dir:'],
-  ...['containers-storage:a', 'docker-daemon:a:b', 'oci:', 'oci:a:b:c'].map(
+  ...['containers-storage:a', 'docker-daemon:a:b', 'oci:', 'oci:a:b:c', 'oci-archive:', 'oci-archive:a:b:c'].map(
     text => [values.parseImageLocation, text] as const,
   ),
   ...['99-os-image', '{pool}-{kernel}', '{pool', '99_{pool}', '-{pool}', '{pool}..a', 'A{pool}'].map(
