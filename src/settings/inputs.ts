@@ -513,7 +513,7 @@ const table: readonly Input[] = [
     type: 'list',
     commands: 'upfae',
     support: 'upfe',
-    help: 'The image to read: registry reference, `docker://…`, `oci:<directory>[:tag]` or `dir:<root file system>`; several, oldest first, for mixes and explain. For update: one OCI layout that something else built, to be checked and proposed instead of a build.',
+    help: 'The image to read: registry reference, `docker://…`, `oci:<directory>[:tag]`, `oci-archive:<file>[:tag]` or `dir:<root file system>`; several, oldest first, for mixes and explain. For update: one OCI layout that something else built, to be checked and proposed instead of a build.',
     example: 'oci:layout:latest',
   },
   {
