@@ -1,20 +1,17 @@
 // What the trusted-execution-clusters operator combines: its event identifiers, their order and their groups
 // (compute-pcrs, lib/src/tpmevents.rs).
 
-/** One event as the operator stores it, and as the label org.coreos.pcrs spells it. */
-export interface OperatorEvent {
-  readonly name: string
-  readonly pcr: number
-  /** Lower-case hex; any length, the operator does not look at it. */
-  readonly hash: string
-  readonly id: OperatorEventId
-}
+import { type EventId, eventIds, type LabelledEvent } from './output-pcr-label.ts'
+
+/** One event as the operator stores it: as the label org.coreos.pcrs spells it. It does not look at the length of a hash. */
+export type OperatorEvent = LabelledEvent
+export type OperatorEventId = EventId
 
 /** Parts of a boot that the operator lets change independently of each other. */
 export type OperatorGroup = 'linux' | 'boot-loader' | 'secure-boot' | 'mok-variables' | 'uki'
 
-/** Identifier → the groups that an event of it claims. Their order is the one in which the operator walks and extends. */
-const groupsById = {
+/** Identifier → the groups that an event of it claims. */
+const groupsById: Readonly<Record<OperatorEventId, readonly OperatorGroup[]>> = {
   Pcr4EfiCall: [],
   Pcr4Separator: [],
   Pcr4Shim: ['boot-loader'],
@@ -46,12 +43,10 @@ const groupsById = {
   Pcr14MokList: ['mok-variables'],
   Pcr14MokListX: ['mok-variables'],
   Pcr14MokListTrusted: ['mok-variables'],
-} as const satisfies Readonly<Record<string, readonly OperatorGroup[]>>
+}
 
-export type OperatorEventId = keyof typeof groupsById
-
-/** In the operator's order. Its two markers for the ends of a walk are no events and are left out. */
-export const operatorEventIds: readonly OperatorEventId[] = Object.keys(groupsById).filter(isOperatorEventId)
+/** In the order in which the operator walks and extends; without its two marks for the ends of a walk, which are no events. */
+export const operatorEventIds: readonly OperatorEventId[] = eventIds
 
 export function isOperatorEventId(name: string): name is OperatorEventId {
   return Object.hasOwn(groupsById, name)

@@ -306,6 +306,14 @@ describe('states of the machine', () => {
     expect(originsIn7(mixes)).toEqual({ 0: [['A+A', 0, own]], 1: [['A+A', 1, undefined]] })
   })
 
+  it('a machine without the raised level of the profile may have got one between from a shim of the history', () => {
+    const platforms = [blankPlatform('p', { sbatLevel: levels[2] })]
+    const images = [image('A', { level: levels[0] }), image('B', { level: levels[1] })]
+    const origins = valuesOf(ask({ platforms, history: images }).mixes, 7).flatMap(({ from }) => from)
+    const ofA = origins.filter(({ bootLoader, kernel }) => bootLoader === 'A' && kernel === 'A')
+    expect(ofA.map(({ sbatLevel }) => levels.indexOf(sbatLevel)).sort()).toEqual([0, 1, 2])
+  })
+
   it('a proposal adds the level that its shim leaves to older boot loaders', () => {
     const images = [...history, image('C', { level: levels[2] })]
     const boots = (involving: string) =>
