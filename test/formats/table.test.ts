@@ -30,6 +30,7 @@ import {
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
 import { parseSignatures } from '../../src/formats/pe/signature.ts'
+import { parseUki } from '../../src/formats/pe/uki.ts'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
 import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
 import { resolveLocation } from '../../src/formats/rpm/location.ts'
@@ -38,11 +39,12 @@ import { parseRepomd } from '../../src/formats/rpm/repomd.ts'
 import { checkRpmDigests, parseRpm } from '../../src/formats/rpm/rpm-file.ts'
 import { formatEvr, parseEvr } from '../../src/formats/rpm/version.ts'
 import { parseSbat } from '../../src/formats/shim/sbat.ts'
+import { parseSbatLevel, parseSbatLevelSection } from '../../src/formats/shim/sbat-level.ts'
 import { parseVendorCert } from '../../src/formats/shim/vendor-cert.ts'
 import { formatShimVersion, parseShimVersion } from '../../src/formats/shim/version.ts'
 import { type EventLog, parseEventLog } from '../../src/formats/tcg/event-log.ts'
 import { recomputedDigests } from '../../src/formats/tcg/recomputed-digests.ts'
-import { makeGrub, makeShim, sbatTexts, vendorTable } from '../build/boot-files.ts'
+import { makeGrub, makeShim, sbatLevel, sbatTexts, vendorTable } from '../build/boot-files.ts'
 import { makeSigningKey } from '../build/certificate.ts'
 import { makeCpio } from '../build/cpio.ts'
 import { cuts, flips } from '../build/damage.ts'
@@ -51,6 +53,7 @@ import { file, makeLayer } from '../build/layer.ts'
 import { makeImage } from '../build/oci-layout.ts'
 import { makeRpm, makeRpmDatabaseHeader } from '../build/rpm.ts'
 import { makeRepository } from '../build/rpm-repository.ts'
+import { makeUki } from '../build/uki.ts'
 
 interface Row {
   /** Folder of src/formats. */
@@ -210,6 +213,14 @@ const rows: readonly Row[] = [
     again: 'boot files are never signed here',
   },
   {
+    folder: 'pe',
+    parser: 'parseUki',
+    what: 'sections of a unified kernel image',
+    sample: () => makeUki({ seed: 'table' }),
+    parse: bytes => parseUki(parsePe(bytes, 'sample')),
+    again: 'boot files are never changed',
+  },
+  {
     folder: 'rpm',
     parser: 'parseRpm',
     what: 'package file, its digests checked',
@@ -277,6 +288,22 @@ const rows: readonly Row[] = [
   },
   {
     folder: 'shim',
+    parser: 'parseSbatLevelSection',
+    what: '.sbatlevel',
+    sample: () => sbatLevel('sbat,1,2024040900\nshim,4\n', 'sbat,1,2025051000\nshim,4\n'),
+    parse: bytes => parseSbatLevelSection(bytes, 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'shim',
+    parser: 'parseSbatLevel',
+    what: 'content of SbatLevel',
+    sample: () => ascii('sbat,1,2024040900\nshim,4\ngrub,4\n'),
+    parse: bytes => parseSbatLevel(textOf(bytes)),
+    again: 'kept as the text that was read: it is measured as it is',
+  },
+  {
+    folder: 'shim',
     parser: 'parseSbat',
     what: '.sbat of a GRUB',
     sample: () => ascii(`${sbatTexts['redhat-2.06']}\0`),
@@ -320,6 +347,24 @@ const rows: readonly Row[] = [
     again: bytes => makeSha1Log(parseEventLog(bytes, 'sample').events.map(asRecord)),
   },
 ]
+
+/** Parsers of a part, which the row named reads with. */
+const within: Readonly<Record<string, string>> = {
+  readDescriptor: 'parseManifest',
+  parseJsonObject: 'parseManifest',
+  parseSignerInfos: 'parseSignedData',
+  parseCertificateTable: 'parsePe',
+  parseSectionTable: 'parsePe',
+  readHeaderStructure: 'parseRpm',
+  parseChecksum: 'readPrimary',
+  parseSize: 'readPrimary',
+  parseEpoch: 'parseEvr',
+  parseSpecId: 'parseEventLog',
+  parseEventData: 'parseEventLog',
+  parseGptEvent: 'parseEventLog',
+  parseImageLoadEvent: 'parseEventLog',
+  parseNoAction: 'parseEventLog',
+}
 
 const asRecord = ({ pcr, typeNumber, data, digests }: EventLog['events'][number]) => ({
   ...{ pcr, type: typeNumber, data, digests },
@@ -377,6 +422,17 @@ describe('formats × cut, flip, round trip', () => {
         `${folder}/${parser}`,
       ).toHaveLength(1)
     }
+  })
+
+  it('every function of src/formats that parses or reads has a row, or is part of one that has', () => {
+    const declared = readdirSync(formats, { recursive: true, withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(entry => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+      .flatMap(text => [...text.matchAll(/^export (?:async )?function\*? ((?:parse|read)\w+)/gm)])
+      .map(([, name = '']) => name)
+    const withRow = rows.map(({ parser }) => parser)
+    expect(declared.filter(name => !withRow.includes(within[name] ?? name))).toEqual([])
+    expect(Object.keys(within).filter(name => !declared.includes(name))).toEqual([])
   })
 
   it.each(named)('whole: $name', async ({ row }) => {
