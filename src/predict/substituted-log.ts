@@ -134,6 +134,10 @@ function blockedPcrs(
   const blocked: [number, string][] = []
   const odd = events.some((event, index) => index >= start && event.pcr === 4 && causes[index] === 'firmware')
   if (!tdx && odd) blocked.push([4, 'behind the boot files the log has other events of this PCR'])
+  // newer versions of systemd measure SMBIOS tables there
+  const late = events.some((event, index) => index >= start && event.pcr === 1 && causes[index] === 'firmware')
+  if (late)
+    blocked.push([1, 'behind the boot files the log has events of this PCR, which a boot loader may have caused'])
   if (!prediction.events.some(isApplication)) blocked.push([4, 'no boot file of this chain is predicted'])
   if (!prediction.events.some(event => event.pcr === 7)) blocked.push([7, 'needs a platform profile'])
   const settings = causes.includes('boot-loader-settings')

@@ -441,12 +441,12 @@ describe('formats × cut, flip, round trip', () => {
   })
 
   it.each(named)('cut: $name', async ({ row }) => {
-    const counts = await outcomes(cuts(row.sample(), 400), row.parse)
+    const counts = await outcomes(cuts(row.sample(), 250), row.parse)
     expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)
   })
 
   it.each(named)('flip: $name', async ({ row }) => {
-    const flipped = [...flips(row.sample(), 400)].map(({ bytes }) => bytes)
+    const flipped = [...flips(row.sample(), 250)].map(({ bytes }) => bytes)
     const counts = await outcomes(flipped, row.parse)
     expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(flipped.length)
   })

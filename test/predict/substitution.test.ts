@@ -219,6 +219,14 @@ describe('substitution', () => {
     expect(pcrs['4']).toBeDefined()
   })
 
+  it('events of PCR 1 behind the boot files may be those of another boot loader: not predicted', () => {
+    const late = { pcr: 1, type: types.tag, data: ascii('\x01\0\0\0\0\0\0\0') }
+    const log = logOf([{ ...late, type: types.config }, ...boot(...grub()), late])
+    const { pcrs, notPredicted } = substitute({ log, prediction, files }, ['sha256'])
+    expect(pcrs['1']).toBeUndefined()
+    expect(notPredicted).toContainEqual({ pcr: 1, because: expect.stringContaining('behind the boot files') })
+  })
+
   it('without a prediction of PCR 7 gives none', () => {
     const without = { ...prediction, events: events.filter(({ pcr }) => pcr !== 7) }
     const { pcrs, notPredicted } = substitute({ log: logOf(boot(...grub())), prediction: without, files }, ['sha256'])
