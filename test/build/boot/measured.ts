@@ -1,0 +1,67 @@
+// What a guest measured: its event log, its PCR values and the variables that a platform profile is made of.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type EventLog, parseEventLog } from '../../../src/formats/tcg/event-log.ts'
+import { run } from '../real/debian-packages.ts'
+import { guestMark } from './guest.ts'
+import type { MachineEnd } from './machine.ts'
+
+/** Bank → PCR index → value, lower-case hex. */
+export type GuestPcrs = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+export interface Measured {
+  readonly log: EventLog
+  readonly logFrom: 'kernel' | 'memory'
+  readonly pcrs: GuestPcrs
+  /** Directories of efivarfs and of shim's variables: a platform profile. The second only where shim ran. */
+  readonly profile: readonly string[]
+  readonly release: string
+  /** Holds eventlog.bin, pcrs.json and the directories of the profile. */
+  readonly directory: string
+}
+
+/** Unpacks what the guest wrote; undefined when it wrote nothing. Throws an Error when a log or values are missing. */
+export function readMeasured(end: MachineEnd, directory: string): Measured | undefined {
+  const mark = Buffer.from(end.output).indexOf(`${guestMark}\n`)
+  if (mark < 0) return undefined
+  mkdirSync(directory)
+  const archive = join(directory, 'guest.tar.gz')
+  writeFileSync(archive, end.output.subarray(mark + guestMark.length + 1))
+  run('tar', ['--extract', '--gzip', '--file', archive, '--directory', directory])
+  const pcrs = readPcrs(join(directory, 'pcrs'))
+  writeFileSync(join(directory, 'pcrs.json'), `${JSON.stringify(pcrs, null, 1)}\n`)
+  const logFile = join(directory, 'eventlog.bin')
+  const fromKernel = existsSync(logFile) && readFileSync(logFile).length > 0
+  if (!fromKernel) {
+    if (end.memoryLog === undefined) throw new Error('neither the kernel nor the memory of the guest has an event log')
+    writeFileSync(logFile, end.memoryLog)
+  }
+  const profile = ['efivars', 'mok-variables'].map(name => join(directory, name)).filter(hasFiles)
+  return {
+    log: parseEventLog(new Uint8Array(readFileSync(logFile)), logFile),
+    logFrom: fromKernel ? 'kernel' : 'memory',
+    pcrs,
+    profile,
+    release: readFileSync(join(directory, 'release'), 'utf8').trim(),
+    directory,
+  }
+}
+
+function readPcrs(directory: string): GuestPcrs {
+  const pcrs: Record<string, Record<string, string>> = {}
+  for (const bank of ['sha1', 'sha256', 'sha384', 'sha512']) {
+    const values: Record<string, string> = {}
+    for (let index = 0; index < 24; index++) {
+      const value = readFileSync(join(directory, bank, String(index)), 'utf8')
+        .trim()
+        .toLowerCase()
+      if (!/^[0-9a-f]+$/.test(value)) throw new Error(`the guest has no ${bank} value of PCR ${index}`)
+      values[index] = value
+    }
+    pcrs[bank] = values
+  }
+  return pcrs
+}
+
+const hasFiles = (directory: string) => existsSync(directory) && readdirSync(directory).length > 0
