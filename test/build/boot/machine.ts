@@ -33,7 +33,15 @@ export interface MachineEnd {
 }
 
 /** Ends that no machine comes back from by itself. */
-const hopeless = /No bootable option or device was found|Press any key to enter the Boot Manager Menu|Kernel panic/
+const hopeless = new RegExp(
+  [
+    'No bootable option or device was found',
+    'Press any key to enter the Boot Manager Menu',
+    // shim's message, which waits for a key
+    'Verification failed: .* Security Violation',
+    'Kernel panic',
+  ].join('|'),
+)
 
 /** Makes Linux write to the first serial port before it takes over the firmware's memory. */
 export const linuxEarlyConsole = 'earlyprintk=serial,ttyS0,115200'

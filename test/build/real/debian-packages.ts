@@ -95,7 +95,7 @@ function kernelBuilds(): number[] {
 }
 
 /** Path of the package file in the cache. */
-function packageOf(name: string, suite: DebianPackage['suite']): string {
+export function packageOf(name: string, suite: DebianPackage['suite']): string {
   const directory = join(cache, suite)
   mkdirSync(directory, { recursive: true })
   const there = () => readdirSync(directory).find(file => file.startsWith(`${name}_`) && file.endsWith('.deb'))
@@ -132,7 +132,7 @@ function trixieOptions(): string[] {
   return options
 }
 
-function describe(file: string, suite: DebianPackage['suite']): DebianPackage {
+export function describe(file: string, suite: DebianPackage['suite']): DebianPackage {
   const field = (name: string) => run('dpkg-deb', ['--field', file, name]).trim()
   const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex')
   return { name: field('Package'), version: field('Version'), suite, sha256 }
@@ -146,7 +146,7 @@ function realKernel(build: number, file: string): RealKernel {
   return { build, vmlinuz, modules: new Map(modules.map((path, index) => [path, found[index] ?? new Uint8Array()])) }
 }
 
-function fileOf(file: string, path: string): Uint8Array {
+export function fileOf(file: string, path: string): Uint8Array {
   const [bytes] = filesOf(file, [path])
   if (bytes === undefined) throw new Error(`no ${path} in ${file}`)
   return bytes
