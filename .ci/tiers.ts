@@ -82,7 +82,39 @@ const tiers: readonly Tier[] = [
       ),
     ),
   },
+  {
+    name: 'boot',
+    holds: 'predicted files booted under firmware and a TPM',
+    basic: false,
+    missing: bootable,
+  },
 ]
+
+/** Programs of the boot tests, and the firmware with its variable stores. */
+function bootable(): string | undefined {
+  const firmware = ['CODE_4M.secboot', 'VARS_4M', 'VARS_4M.ms', 'VARS_4M.snakeoil']
+  const absent = firmware.map(name => `/usr/share/OVMF/OVMF_${name}.fd`).filter(path => !existsSync(path))
+  if (absent.length > 0) return `${absent.join(', ')} not there; npm run setup installs ovmf (Debian, Ubuntu)`
+  return programs(
+    'qemu-system-x86_64',
+    'swtpm',
+    'swtpm_setup',
+    'sgdisk',
+    'mformat',
+    'mcopy',
+    'busybox',
+    'sbsign',
+    'sbattach',
+    'sbverify',
+    'objcopy',
+    'objdump',
+    'openssl',
+    'tar',
+    'dpkg-deb',
+    'apt-get',
+    'apt-cache',
+  )()
+}
 
 interface Counts {
   readonly passed: number

@@ -208,7 +208,7 @@ export function refusedScenarios({ older, newer, kernelA, stub257 }: BootParts):
       name: 'changed-kernel',
       what: 'one byte of the kernel changed after signing',
       esp: grubTree(newer, kernel(withOtherByteInText(kernelA.vmlinuz))),
-      refused: { console: byGrub, code: 'SIGNATURE_INVALID' },
+      refused: { console: byGrub, code: 'SIGNATURE_DIGEST_MISMATCH' },
     },
     {
       store: 'own',
@@ -217,7 +217,7 @@ export function refusedScenarios({ older, newer, kernelA, stub257 }: BootParts):
       what: 'one byte of the UKI changed after signing',
       roles: ukiRoles,
       esp: new Map([[paths.firstLoader, changedUki]]),
-      refused: { console: byFirmware, code: 'SIGNATURE_INVALID' },
+      refused: { console: byFirmware, code: 'SIGNATURE_DIGEST_MISMATCH' },
     },
     {
       ...on,

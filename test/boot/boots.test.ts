@@ -1,0 +1,120 @@
+// The files that were predicted are booted under firmware and a TPM: equal events, then equal values, in all banks.
+// What the tool refuses to predict does not boot.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { banks } from '../../src/formats/bytes/digest.ts'
+import { comparePcrs } from '../../src/predict/compare-pcrs.ts'
+import { bootParts, differencesToRecord } from '../build/boot/boot-packages.ts'
+import { type BootedScenario, type BootPlace, bootScenarios, makeBootPlace } from '../build/boot/boot-scenario.ts'
+import type { Measured } from '../build/boot/measured.ts'
+import { type ComparedPcr, comparedPcrs, comparePcr, onlyPrediction, predictFor } from '../build/boot/predicted.ts'
+import type { Scenario } from '../build/boot/scenario.ts'
+import { changedScenario, grubScenarios, refusedScenarios, systemdScenarios } from '../build/boot/scenarios.ts'
+
+const parts = bootParts()
+const booting = [...grubScenarios(parts), ...systemdScenarios(parts)]
+const refused = refusedScenarios(parts)
+const changed = changedScenario(parts)
+
+let place: BootPlace | undefined
+let results: ReadonlyMap<string, BootedScenario | Error> = new Map()
+const table: string[] = []
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+beforeAll(async () => {
+  for (const line of differencesToRecord(parts.packages)) say(`not the package of the record: ${line}`)
+  const start = performance.now()
+  place = makeBootPlace()
+  results = await bootScenarios(place, [...booting, changed, ...refused], (name, result) => {
+    const how = result instanceof Error ? result.message : `${result.end.how} after ${result.end.seconds.toFixed(0)} s`
+    say(`boot ${name}: ${how}`)
+  })
+  say(`${results.size} boots in ${((performance.now() - start) / 1000).toFixed(0)} s`)
+}, 1_200_000)
+
+afterAll(() => {
+  place?.remove()
+  say(['', `${'boot'.padEnd(20)} PCR  measured (sha256)  events  values`, ...table].join('\n'))
+})
+
+function booted({ name }: Scenario): BootedScenario {
+  const result = results.get(name)
+  if (result === undefined) throw new Error(`${name} was not booted`)
+  if (result instanceof Error) throw result
+  return result
+}
+
+function measuredIn(scenario: Scenario): Measured {
+  const { measured, end } = booted(scenario)
+  if (measured === undefined)
+    throw new Error(`${scenario.name}: nothing came from the guest (${end.how})\n${end.console}`)
+  return measured
+}
+
+function compare(scenario: Scenario): ComparedPcr[] {
+  const measured = measuredIn(scenario)
+  const prediction = onlyPrediction(predictFor(booted(scenario), measured.profile))
+  expect(prediction.secureBoot).toBe(scenario.secureBoot)
+  const compared = comparedPcrs.map(pcr => comparePcr(measured, prediction, pcr))
+  for (const { pcr, measured: value, predicted, event, values } of compared.filter(one => one.predicted)) {
+    const words = predicted ? [event === undefined, values.length === 0].map(equal => (equal ? 'equal' : 'DIFFER')) : []
+    table.push(`${scenario.name.padEnd(20)} ${String(pcr).padStart(3)}  ${value.slice(0, 16)}   ${words.join('   ')}`)
+  }
+  return compared
+}
+
+describe.each(booting)('$name: $what', scenario => {
+  it('boots its kernel and leaves a log that replays to the TPM', () => {
+    const { log, pcrs, release } = measuredIn(scenario)
+    expect(release).toBe(scenario.release)
+    expect(log.problems).toEqual([])
+    const values = Object.fromEntries(
+      Array.from({ length: 24 }, (_, pcr) => [
+        pcr,
+        Object.fromEntries(banks.map(bank => [bank, pcrs[bank]?.[pcr] ?? ''])),
+      ]),
+    )
+    // the log out of the memory ends before the two events of leaving the firmware, in PCR 5
+    const { compared, differences } = comparePcrs(log, values)
+    expect(differences.filter(({ pcr }) => !(scenario.logFromMemory && pcr === 5))).toEqual([])
+    expect(compared).toBeGreaterThan(80)
+  })
+
+  it('measures the events and values that were predicted', () => {
+    const compared = compare(scenario)
+    expect(compared.flatMap(({ event }) => event ?? [])).toEqual([])
+    expect(compared.filter(({ values }) => values.length > 0)).toEqual([])
+    const touched = comparedPcrs.filter(pcr => measuredIn(scenario).log.events.some(event => event.pcr === pcr))
+    expect(compared.filter(one => one.predicted).map(({ pcr }) => pcr)).toEqual(expect.arrayContaining(touched))
+  })
+})
+
+describe(`${changed.name}: ${changed.what}`, () => {
+  it('boots, and differs in the event of that file only', () => {
+    const compared = compare(changed)
+    const different = compared.filter(({ event, values }) => event !== undefined || values.length > 0)
+    expect(different.map(({ pcr }) => pcr)).toEqual(changed.changed?.pcrs)
+    for (const { event, values } of different) {
+      expect(event).toContain('Pcr4Grub')
+      expect(values).toEqual([...banks])
+    }
+  })
+})
+
+describe.each(refused)('$name: $what', scenario => {
+  it('does not boot, and the console says why', () => {
+    const { measured, end } = booted(scenario)
+    expect(measured).toBeUndefined()
+    expect(end.how).not.toBe('timeout')
+    expect(end.console).toMatch(scenario.refused?.console ?? /./)
+  })
+
+  it('is refused by the command line tool with its reason', () => {
+    const sameFirmware = booting.find(({ store, secureBoot }) => store === scenario.store && secureBoot)
+    if (sameFirmware === undefined) throw new Error('no boot with the same firmware')
+    const profile = measuredIn(sameFirmware).profile.slice(0, 1)
+    const { exitCode, stderr, stdout } = predictFor(booted(scenario), profile)
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect(stderr).toContain(scenario.refused?.code)
+  })
+})

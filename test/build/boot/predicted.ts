@@ -1,0 +1,88 @@
+// What the built command line tool predicts for the files of a scenario, and how that differs from what was measured.
+
+import { spawnSync } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import { type Bank, banks } from '../../../src/formats/bytes/digest.ts'
+import { formatHex } from '../../../src/formats/bytes/hex.ts'
+import type { Prediction, PredictionDocument } from '../../../src/predict/prediction.ts'
+import type { BootedScenario } from './boot-scenario.ts'
+import type { Measured } from './measured.ts'
+
+const cli = resolve(import.meta.dirname, '../../../dist/cli.js')
+
+export interface ToolRun {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export function runTool(words: readonly string[]): ToolRun {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [cli, ...words], { encoding: 'utf8' })
+  if (error !== undefined) throw error
+  return { exitCode: status, stdout, stderr }
+}
+
+/** `predict` for the files as they were laid on the ESP. `profile` are directories of variables, never an event log. */
+export function predictFor({ scenario, espTree }: BootedScenario, profile: readonly string[]): ToolRun {
+  const files = scenario.roles.flatMap(([role, path]) => ['--boot-file', `${role}=${join(espTree, path)}`])
+  const inBanks = banks.flatMap(bank => ['--bank', bank])
+  return runTool(['predict', ...files, '--platform', profile.join('+'), '--phase', 'none', ...inBanks, '--json'])
+}
+
+/** The one prediction. Throws an Error with what the tool wrote when there is none. */
+export function onlyPrediction({ exitCode, stdout, stderr }: ToolRun): Prediction {
+  if (exitCode !== 0) throw new Error(`predict: exit status ${exitCode}\n${stderr}`)
+  const { predictions } = JSON.parse(stdout) as PredictionDocument
+  const [prediction] = predictions
+  if (prediction === undefined || predictions.length !== 1)
+    throw new Error(`predict gave ${predictions.length} predictions`)
+  return prediction
+}
+
+/** Compared in this order: events first, then values. */
+export const comparedPcrs = [4, 7, 11, 12, 13, 14] as const
+
+export interface ComparedPcr {
+  readonly pcr: number
+  /** SHA-256, read from the TPM by the guest. */
+  readonly measured: string
+  readonly predicted: boolean
+  /** The first event that differs, or undefined. */
+  readonly event: string | undefined
+  /** Banks whose values differ. */
+  readonly values: readonly Bank[]
+}
+
+/** One PCR of a boot beside its prediction. */
+export function comparePcr(measured: Measured, prediction: Prediction, pcr: number): ComparedPcr {
+  const predicted = prediction.pcrs[pcr]
+  const seen = (bank: Bank) => measured.pcrs[bank]?.[pcr] ?? ''
+  return {
+    pcr,
+    measured: seen('sha256'),
+    predicted: predicted !== undefined,
+    event: firstDifference(measured, prediction, pcr),
+    values: predicted === undefined ? [] : banks.filter(bank => predicted[bank] !== seen(bank)),
+  }
+}
+
+/** Events that extend the PCR, as `type digest` in all banks. */
+export function eventsOf(measured: Measured, pcr: number): string[] {
+  return measured.log.events
+    .filter(event => event.pcr === pcr && event.type !== 'EV_NO_ACTION')
+    .map(({ type, digests }) => describe(type, bank => formatHex(digests[bank] ?? new Uint8Array())))
+}
+
+function firstDifference(measured: Measured, prediction: Prediction, pcr: number): string | undefined {
+  const seen = eventsOf(measured, pcr)
+  const expected = prediction.events.filter(event => event.pcr === pcr)
+  for (let index = 0; index < Math.max(seen.length, expected.length); index++) {
+    const event = expected[index]
+    const wanted = event && describe(event.type, bank => event.digests[bank])
+    if (wanted !== seen[index])
+      return `event ${index} of PCR ${pcr}: predicted ${event?.part ?? 'nothing'} ${wanted ?? ''}, measured ${seen[index] ?? 'nothing'}`
+  }
+  return undefined
+}
+
+const describe = (type: string, digest: (bank: Bank) => string) => [type, ...banks.map(digest)].join(' ')
