@@ -1,9 +1,12 @@
 // The files of an ESP, by boot chain. Every menu has a timeout of zero and one entry.
 
+import { createPublicKey } from 'node:crypto'
+import { makeCpio } from '../cpio.ts'
 import type { BootKernel, BootLoaderPair } from './boot-packages.ts'
 import type { EspFiles } from './disk.ts'
 import { linuxEarlyConsole } from './machine.ts'
-import { makeUki } from './uki.ts'
+import { ownerKey } from './signing.ts'
+import { makeUki, type UkiSections } from './uki.ts'
 
 export const paths = {
   firstLoader: 'EFI/BOOT/BOOTX64.EFI',
@@ -40,12 +43,37 @@ export function systemdBootTree(loaders: EspFiles, files: EspFiles): EspFiles {
   return new Map([...loaders, ['loader/loader.conf', text('timeout 0\n')], ...entries, ...files])
 }
 
-export function guestUki(stub: Uint8Array, { release, vmlinuz, initramfs }: BootKernel): Uint8Array {
+/** A UKI that boots the guest; `more` are sections before the kernel. */
+export function guestUki(
+  stub: Uint8Array,
+  { release, vmlinuz, initramfs }: BootKernel,
+  more: UkiSections = {},
+): Uint8Array {
   return makeUki(stub, {
     '.osrel': text('NAME="Guest"\nID=guest\nVERSION_ID=1\n'),
     '.cmdline': text(quiet),
     '.uname': text(release),
+    ...more,
     '.linux': vmlinuz,
     '.initrd': initramfs,
   })
+}
+
+/** Sections that stub 257 measures beside those of every UKI; one pixel, no microcode, and any public key. */
+export function everySection(): UkiSections {
+  const bitmap = Buffer.alloc(58)
+  bitmap.write('BM', 'latin1')
+  for (const [offset, value] of [
+    [2, 58],
+    [10, 54],
+    [14, 40],
+    [18, 1],
+    [22, 1],
+    [26, 0x180001],
+    [34, 4],
+  ] as const)
+    bitmap.writeUInt32LE(value, offset)
+  const { privateKey } = ownerKey()
+  const pem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
+  return { '.splash': new Uint8Array(bitmap), '.ucode': makeCpio([]), '.pcrpkey': text(pem) }
 }

@@ -47,7 +47,8 @@ const hopeless = new RegExp(
 export const linuxEarlyConsole = 'earlyprintk=serial,ttyS0,115200'
 const linuxStarts = /Linux version \d/
 
-const longest = 150_000
+/** Milliseconds; a boot takes 20 seconds where nothing else runs. */
+const longest = 300_000
 const memoryMebibytes = 1024
 const running = new Set<ChildProcess>()
 

@@ -25,6 +25,8 @@ export interface Scenario {
   readonly refused?: { readonly console: RegExp; readonly code: string }
   /** A change of one file on the disk after its prediction, and the PCRs that differ by it. */
   readonly changed?: { readonly path: string; readonly bytes: Uint8Array; readonly pcrs: readonly number[] }
+  /** Touched, and not to be known from the files. */
+  readonly notPredicted?: readonly number[]
   /** Linux gets no event log from the boot loader, so it is taken out of the memory. */
   readonly logFromMemory?: boolean
 }
@@ -39,23 +41,33 @@ export function variableStoreOf({ store, variables = [] }: Scenario): Uint8Array
   return variables.reduce(setVariable, new Uint8Array(readFileSync(storeFiles[store])))
 }
 
-/** MokList with the test's machine owner key: EFI_SIGNATURE_LIST with one X.509 certificate, UEFI 2.10 §32.4.1. */
-export function enrolledOwnerKey(): StoredVariable {
-  const { certificate } = ownerKey()
+const shimVariable = (name: string, data: Uint8Array): StoredVariable => ({
+  name,
+  vendorGuid: guids.shimLock,
+  attributes: bootServicesOnly,
+  data,
+})
+
+/** MokList with the test's machine owner key. */
+export const enrolledOwnerKey = () => shimVariable('MokList', ownedList('certX509', ownerKey().certificate))
+
+/** MokListX with the hash of nothing that is booted. */
+export const deniedHash = () => shimVariable('MokListX', ownedList('certSha256', new Uint8Array(32).fill(0x5a)))
+
+/** A level that a newer shim has left: higher than the automatic one of shim 16.1. */
+export const raisedSbatLevel = () =>
+  shimVariable('SbatLevel', new Uint8Array(Buffer.from('sbat,1,2025051000\nshim,4\ngrub,5\ngrub.proxmox,2\n')))
+
+/** EFI_SIGNATURE_LIST with one entry, UEFI 2.10 §32.4.1. */
+function ownedList(type: 'certX509' | 'certSha256', entry: Uint8Array): Uint8Array {
   const sizes = Buffer.alloc(12)
-  sizes.writeUInt32LE(28 + 16 + certificate.length)
-  sizes.writeUInt32LE(16 + certificate.length, 8)
-  const data = Buffer.concat([guidBytes('certX509'), sizes, guidBytes('shimLock'), certificate])
-  return { name: 'MokList', vendorGuid: guids.shimLock, attributes: bootServicesOnly, data }
+  sizes.writeUInt32LE(28 + 16 + entry.length)
+  sizes.writeUInt32LE(16 + entry.length, 8)
+  return Buffer.concat([guidBytes(type), sizes, guidBytes('shimLock'), entry])
 }
 
 /** As `mokutil --disable-validation` leaves it once MokManager has asked. */
-export const validationDisabled: StoredVariable = {
-  name: 'MokSBState',
-  vendorGuid: guids.shimLock,
-  attributes: bootServicesOnly,
-  data: Uint8Array.of(1),
-}
+export const validationDisabled = () => shimVariable('MokSBState', Uint8Array.of(1))
 
 /** The switch of OVMF's setup screen: keys stay enrolled, Secure Boot is off. */
 export const secureBootSwitchedOff: StoredVariable = {

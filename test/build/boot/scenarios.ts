@@ -2,13 +2,24 @@
 
 import type { BootParts } from './boot-packages.ts'
 import { withOtherByteAtEndOfText, withOtherByteInText } from './changed-byte.ts'
-import { grubTree, guestUki, paths, systemdBootTree } from './esp-trees.ts'
-import { enrolledOwnerKey, type Scenario, secureBootSwitchedOff, validationDisabled } from './scenario.ts'
+import { everySection, grubTree, guestUki, paths, systemdBootTree } from './esp-trees.ts'
+import {
+  deniedHash,
+  enrolledOwnerKey,
+  raisedSbatLevel,
+  type Scenario,
+  secureBootSwitchedOff,
+  validationDisabled,
+} from './scenario.ts'
 import { databaseKey, ownerSigner, withoutSignatures, withSignature } from './signing.ts'
 
 const grubRoles = [
   ['shim', paths.firstLoader],
   ['grub', paths.secondLoader],
+  ['kernel', paths.kernel],
+] as const
+const grubAloneRoles = [
+  ['grub', paths.firstLoader],
   ['kernel', paths.kernel],
 ] as const
 const ukiRoles = [['uki', paths.firstLoader]] as const
@@ -92,9 +103,27 @@ export function grubScenarios({ older, newer, kernelA, kernelB }: BootParts): Sc
     },
     {
       ...on,
+      name: 'grub212-lists',
+      what: 'MOK enrolled, a hash in MokListX, SbatLevel of a newer shim',
+      variables: [enrolledOwnerKey(), deniedHash(), raisedSbatLevel()],
+      esp: grubTree(newer, kernelB),
+      release: kernelB.release,
+    },
+    {
+      ...off,
+      name: 'grub206-alone-off',
+      what: 'GRUB without shim',
+      store: 'blank',
+      esp: grubTree({ shim: older.grub, grub: new Uint8Array() }, kernelA, 'early'),
+      roles: grubAloneRoles,
+      release: kernelA.release,
+      logFromMemory: true,
+    },
+    {
+      ...on,
       name: 'grub212-novalidate',
       what: 'MokSBState=1, unsigned kernel',
-      variables: [validationDisabled],
+      variables: [validationDisabled()],
       esp: grubTree(newer, { ...kernelA, vmlinuz: withoutSignatures(kernelA.vmlinuz) }),
       release: kernelA.release,
     },
@@ -124,6 +153,13 @@ export function systemdScenarios(parts: BootParts): Scenario[] {
     { ...own, ...uki(signed257), ...releaseB, name: 'uki257', what: 'UKI, stub 257' },
     { ...blank, ...uki(uki257), ...releaseB, name: 'uki257-off', what: 'unsigned UKI, stub 257' },
     {
+      ...own,
+      ...uki(withSignature(guestUki(stub257, kernelA, everySection()), database)),
+      ...releaseA,
+      name: 'uki257-sections',
+      what: 'UKI with .splash, .ucode and .pcrpkey, stub 257',
+    },
+    {
       ...enrolled,
       ...releaseB,
       name: 'shim-uki',
@@ -146,6 +182,18 @@ export function systemdScenarios(parts: BootParts): Scenario[] {
       ]),
     },
     {
+      ...enrolled,
+      ...releaseB,
+      variables: [validationDisabled()],
+      name: 'shim-uki-novalidate',
+      what: 'MokSBState=1, unsigned UKI, stub 257',
+      roles: shimUkiRoles,
+      esp: new Map([
+        [paths.firstLoader, newer.shim],
+        [paths.secondLoader, uki257],
+      ]),
+    },
+    {
       ...own,
       ...releaseB,
       name: 'sdboot-uki',
@@ -159,6 +207,7 @@ export function systemdScenarios(parts: BootParts): Scenario[] {
       name: 'sdboot-linux',
       what: 'systemd-boot 257, kernel with two signatures',
       roles: systemdBootLinuxRoles,
+      notPredicted: [12],
       esp: systemdBootTree(firstLoader, linux),
     },
     {
@@ -167,6 +216,7 @@ export function systemdScenarios(parts: BootParts): Scenario[] {
       name: 'sdboot-linux-off',
       what: 'systemd-boot 257, kernel',
       roles: systemdBootLinuxRoles,
+      notPredicted: [12],
       esp: systemdBootTree(firstLoader, linux),
     },
     {
@@ -181,6 +231,20 @@ export function systemdScenarios(parts: BootParts): Scenario[] {
           [paths.secondLoader, signedSystemdBoot],
         ]),
         new Map([[paths.uki, owned257]]),
+      ),
+    },
+    {
+      ...blank,
+      ...releaseB,
+      name: 'shim-sdboot-uki-off',
+      what: 'shim, systemd-boot, unsigned UKI',
+      roles: shimSystemdBootRoles,
+      esp: systemdBootTree(
+        new Map([
+          [paths.firstLoader, newer.shim],
+          [paths.secondLoader, systemdBoot],
+        ]),
+        new Map([[paths.uki, uki257]]),
       ),
     },
   ]
@@ -218,6 +282,15 @@ export function refusedScenarios({ older, newer, kernelA, stub257 }: BootParts):
       roles: ukiRoles,
       esp: new Map([[paths.firstLoader, changedUki]]),
       refused: { console: byFirmware, code: 'SIGNATURE_DIGEST_MISMATCH' },
+    },
+    {
+      store: 'own',
+      secureBoot: true,
+      name: 'unsigned-uki',
+      what: 'UKI without a signature',
+      roles: ukiRoles,
+      esp: new Map([[paths.firstLoader, guestUki(stub257, kernelA)]]),
+      refused: { console: byFirmware, code: 'BOOT_LOADER_UNSIGNED' },
     },
     {
       ...on,
