@@ -103,6 +103,7 @@ function bootable(): string | undefined {
     'mformat',
     'mcopy',
     'busybox',
+    'setpriv',
     'sbsign',
     'sbattach',
     'sbverify',

@@ -1,10 +1,10 @@
 // One boot of a virtual machine in software emulation: QEMU q35 with OVMF's Secure Boot firmware, a TPM and one disk.
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { findEventLog } from './memory-log.ts'
+import { spawnGuarded } from './spawn-guarded.ts'
 import { startTpm } from './tpm.ts'
 
 export const firmwareCode = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'
@@ -50,12 +50,6 @@ const linuxStarts = /Linux version \d/
 /** Milliseconds; a boot takes 20 seconds where nothing else runs. */
 const longest = 300_000
 const memoryMebibytes = 1024
-const running = new Set<ChildProcess>()
-
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
 /** Boots and waits for the end. Leaves no process behind. */
 export async function bootMachine(wanted: MachineToBoot): Promise<MachineEnd> {
   const { directory } = wanted
@@ -67,9 +61,8 @@ export async function bootMachine(wanted: MachineToBoot): Promise<MachineEnd> {
   const tpm = await startTpm(wanted.tpmState, directory)
   const words = machineWords(wanted, tpm.socket)
   const errors = openSync(inside('errors'), 'w')
-  const machine = spawn('qemu-system-x86_64', words, { stdio: ['ignore', errors, errors] })
+  const machine = spawnGuarded('qemu-system-x86_64', words, errors)
   closeSync(errors)
-  for (const child of [tpm.server, machine]) running.add(child)
   try {
     const ended = new Promise<void>((resolve, reject) => {
       machine.once('exit', () => resolve())
@@ -98,10 +91,7 @@ export async function bootMachine(wanted: MachineToBoot): Promise<MachineEnd> {
     const console = plain(readFileSync(inside('console'), 'latin1'))
     return { how, console, output: new Uint8Array(readFileSync(inside('output'))), memoryLog, seconds }
   } finally {
-    for (const child of [machine, tpm.server]) {
-      child.kill('SIGKILL')
-      running.delete(child)
-    }
+    for (const child of [machine, tpm.server]) child.kill('SIGKILL')
   }
 }
 

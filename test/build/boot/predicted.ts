@@ -7,6 +7,7 @@ import { formatHex } from '../../../src/formats/bytes/hex.ts'
 import type { Prediction, PredictionDocument } from '../../../src/predict/prediction.ts'
 import type { BootedScenario } from './boot-scenario.ts'
 import type { Measured } from './measured.ts'
+import type { Scenario } from './scenario.ts'
 
 const cli = resolve(import.meta.dirname, '../../../dist/cli.js')
 
@@ -24,9 +25,19 @@ export function runTool(words: readonly string[]): ToolRun {
 
 /** `predict` for the files as they were laid on the ESP. `profile` are directories of variables, never an event log. */
 export function predictFor({ scenario, espTree }: BootedScenario, profile: readonly string[]): ToolRun {
-  const files = scenario.roles.flatMap(([role, path]) => ['--boot-file', `${role}=${join(espTree, path)}`])
+  const files = filesOf(scenario, espTree)
   const inBanks = banks.flatMap(bank => ['--bank', bank])
   return runTool(['predict', ...files, '--platform', profile.join('+'), '--phase', 'none', ...inBanks, '--json'])
+}
+
+/** `explain` for the log of that guest and the files as they were laid on the ESP. */
+export function explainFor({ scenario, espTree }: BootedScenario, { directory, profile }: Measured): ToolRun {
+  const log = join(directory, 'eventlog.bin')
+  return runTool(['explain', '--log', log, ...filesOf(scenario, espTree), '--platform', profile.join('+'), '--json'])
+}
+
+function filesOf(scenario: Scenario, espTree: string): string[] {
+  return scenario.roles.flatMap(([role, path]) => ['--boot-file', `${role}=${join(espTree, path)}`])
 }
 
 /** The one prediction. Throws an Error with what the tool wrote when there is none. */

@@ -1,10 +1,11 @@
 // A software TPM 2.0 with four PCR banks: swtpm, one process per machine.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { run } from '../real/debian-packages.ts'
+import { spawnGuarded } from './spawn-guarded.ts'
 
 /** Makes the state of a TPM that was never used. It can be copied for any number of machines. */
 export function makeTpmState(directory: string): void {
@@ -25,8 +26,13 @@ export async function startTpm(state: string, directory: string): Promise<Runnin
   cpSync(state, own, { recursive: true })
   const socket = join(directory, 'tpm.sock')
   const words = ['socket', '--tpm2', '--tpmstate', `dir=${own}`, '--ctrl', `type=unixio,path=${socket}`, '--terminate']
-  const server = spawn('swtpm', words, { stdio: 'ignore' })
-  for (let attempt = 0; attempt < 100; attempt++) {
+  const server = spawnGuarded('swtpm', words, 'ignore')
+  let failure: Error | undefined
+  server.once('error', error => {
+    failure = error
+  })
+  for (let attempt = 0; attempt < 200; attempt++) {
+    if (failure !== undefined) throw failure
     if (existsSync(socket)) return { socket, server }
     await wait(50)
   }
