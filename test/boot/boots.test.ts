@@ -32,7 +32,7 @@ beforeAll(async () => {
     say(`boot ${name}: ${how}`)
   })
   say(`${results.size} boots in ${((performance.now() - start) / 1000).toFixed(0)} s`)
-}, 1_200_000)
+}, 1_800_000)
 
 afterAll(() => {
   place?.remove()
