@@ -4,10 +4,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { banks } from '../../src/formats/bytes/digest.ts'
 import { comparePcrs } from '../../src/predict/compare-pcrs.ts'
+import type { ExplainDocument } from '../../src/predict/explain.ts'
 import { bootParts, differencesToRecord } from '../build/boot/boot-packages.ts'
 import { type BootedScenario, type BootPlace, bootScenarios, makeBootPlace } from '../build/boot/boot-scenario.ts'
 import type { Measured } from '../build/boot/measured.ts'
-import { type ComparedPcr, comparedPcrs, comparePcr, onlyPrediction, predictFor } from '../build/boot/predicted.ts'
+import {
+  type ComparedPcr,
+  comparedPcrs,
+  comparePcr,
+  explainFor,
+  onlyPrediction,
+  predictFor,
+} from '../build/boot/predicted.ts'
 import type { Scenario } from '../build/boot/scenario.ts'
 import { changedScenario, grubScenarios, refusedScenarios, systemdScenarios } from '../build/boot/scenarios.ts'
 
@@ -101,6 +109,15 @@ describe(`${changed.name}: ${changed.what}`, () => {
       expect(event).toContain('Pcr4Grub')
       expect(values).toEqual([...banks])
     }
+  })
+
+  it('is explained by naming that file', () => {
+    const { exitCode, stdout, stderr } = explainFor(booted(changed), measuredIn(changed))
+    expect({ exitCode, stderr }).toEqual({ exitCode: 3, stderr: '' })
+    const { pcrs } = JSON.parse(stdout) as ExplainDocument
+    expect(pcrs.filter(({ equal }) => !equal).map(({ pcr }) => pcr)).toEqual(changed.changed?.pcrs)
+    const reason = pcrs.find(({ equal }) => !equal)?.firstDifference?.reason
+    expect(reason?.text).toContain(changed.changed?.path)
   })
 })
 
