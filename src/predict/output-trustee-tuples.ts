@@ -1,7 +1,7 @@
 // PCR values that belong to one boot, as one reference value, and the Rego policy that compares them together.
 
+import type { Mix, MixOrigin, MixValue } from './mix-values.ts'
 import { cannotExpress, nameOf, sha256Value } from './output-choice.ts'
-import type { MixedParts, MixedValues } from './output-trustee.ts'
 import type { Prediction } from './prediction.ts'
 
 /** Name of the reference value that holds the tuples. */
@@ -68,16 +68,10 @@ trust_claims := {
 `
 
 /** Tuples of the predictions, and of the mixes whose parts fit together; sorted, each once. Throws FORMAT_CANNOT_EXPRESS. */
-export function tuplesOf(predictions: readonly Prediction[], mixes: readonly MixedValues[]): PcrTuple[] {
+export function tuplesOf(predictions: readonly Prediction[], mixes: readonly Mix[]): PcrTuple[] {
   const tuples = predictions.flatMap(prediction => [tupleOf(prediction), ...mixedTuples(prediction, mixes)])
   const byText = new Map(tuples.map((tuple): [string, PcrTuple] => [JSON.stringify(tuple), tuple]))
-  if (byText.size > mostTuples)
-    throw cannotExpress(
-      'trustee',
-      `${byText.size} tuples`,
-      `at most ${mostTuples}`,
-      'narrow the mixes with --mix-window',
-    )
+  checkCount(byText.size)
   return [...byText].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, tuple]) => tuple)
 }
 
@@ -95,43 +89,70 @@ function claim(pcr: number): string {
   return `pcr${`${pcr}`.padStart(2, '0')}`
 }
 
+type Parts = Partial<Pick<MixOrigin, 'bootLoader' | 'kernel' | 'mok' | 'sbatLevel'>>
+
 interface PartialTuple {
-  readonly parts: MixedParts
+  readonly parts: Parts
   readonly values: PcrTuple
 }
 
-/** A mix of one PCR belongs to one of another where every part that both name is the same one. */
-function mixedTuples(prediction: Prediction, mixes: readonly MixedValues[]): PcrTuple[] {
+/** A mix of one PCR belongs to one of another where every part that decides both is the same one. */
+function mixedTuples(prediction: Prediction, mixes: readonly Mix[]): PcrTuple[] {
   const own = mixes.filter(mix => mix.platform === prediction.platform && mix.secureBoot === prediction.secureBoot)
   if (own.length === 0) return []
   let tuples: PartialTuple[] = [{ parts: {}, values: {} }]
   for (const pcr of pcrsOf(prediction)) {
     const choices = own
       .filter(mix => mix.pcr === pcr)
-      .flatMap(({ values }) => values.flatMap(({ sha256, from }) => from.map(parts => ({ sha256, parts }))))
-    const value = sha256Value(prediction, `${pcr}`, 'trustee')
-    const all = choices.length === 0 ? [{ sha256: value, parts: {} }] : choices
-    tuples = tuples.flatMap(tuple =>
-      all
-        .filter(({ parts }) => agree(tuple.parts, parts))
-        .map(({ sha256, parts }) => ({
-          parts: { ...tuple.parts, ...parts },
-          values: { ...tuple.values, [claim(pcr)]: sha256 },
-        })),
-    )
-    if (tuples.length > mostTuples)
-      throw cannotExpress(
-        'trustee',
-        `${tuples.length} tuples`,
-        `at most ${mostTuples}`,
-        'narrow the mixes with --mix-window',
-      )
+      .flatMap(({ values }) => values.flatMap(value => value.from.map(from => choiceOf(value, from, `${pcr}`))))
+    const predicted = [{ sha256: sha256Value(prediction, `${pcr}`, 'trustee'), parts: {} }]
+    tuples = distinct(joined(tuples, choices.length === 0 ? predicted : choices, claim(pcr)))
+    checkCount(tuples.length)
   }
   return tuples.map(({ values }) => values)
 }
 
+interface Choice {
+  readonly sha256: string
+  readonly parts: Parts
+}
+
+/** `any` in a mix says that the part does not decide this value. */
+function choiceOf(value: MixValue, from: MixOrigin, pcr: string): Choice {
+  const parts: Record<string, string> = {}
+  for (const name of partNames) if (from[name] !== 'any') parts[name] = from[name]
+  return { sha256: mixedValue(value, pcr), parts }
+}
+
+function joined(tuples: readonly PartialTuple[], choices: readonly Choice[], name: string): PartialTuple[] {
+  return tuples.flatMap(tuple =>
+    choices
+      .filter(({ parts }) => agree(tuple.parts, parts))
+      .map(({ sha256, parts }) => ({
+        parts: { ...tuple.parts, ...parts },
+        values: { ...tuple.values, [name]: sha256 },
+      })),
+  )
+}
+
+function distinct(tuples: readonly PartialTuple[]): PartialTuple[] {
+  const text = ({ parts, values }: PartialTuple) => JSON.stringify([partNames.map(name => parts[name] ?? null), values])
+  return [...new Map(tuples.map(tuple => [text(tuple), tuple])).values()]
+}
+
+/** The value of a mix in the SHA-256 bank. Throws FORMAT_CANNOT_EXPRESS when only other banks were asked for. */
+export function mixedValue({ sha256 }: MixValue, pcr: string): string {
+  if (sha256 !== undefined) return sha256
+  throw cannotExpress('trustee', `mixes of PCR ${pcr} in other banks only`, 'the bank sha256', 'add --bank sha256')
+}
+
+function checkCount(count: number): void {
+  if (count > mostTuples)
+    throw cannotExpress('trustee', `${count} tuples`, `at most ${mostTuples}`, 'narrow the mixes with --mix-window')
+}
+
 const partNames = ['bootLoader', 'kernel', 'mok', 'sbatLevel'] as const
 
-function agree(one: MixedParts, other: MixedParts): boolean {
+function agree(one: Parts, other: Parts): boolean {
   return partNames.every(name => one[name] === undefined || other[name] === undefined || one[name] === other[name])
 }

@@ -2,8 +2,9 @@
 
 import { ToolError } from '../errors.ts'
 import type { TrusteeShape } from '../settings/settings.ts'
+import type { Mix } from './mix-values.ts'
 import { approvedPredictions, cannotExpress, sha256Value } from './output-choice.ts'
-import { tuplePolicy, tuplesName, tuplesOf } from './output-trustee-tuples.ts'
+import { mixedValue, tuplePolicy, tuplesName, tuplesOf } from './output-trustee-tuples.ts'
 import type { Prediction, PredictionDocument } from './prediction.ts'
 
 const format = 'trustee'
@@ -19,27 +20,7 @@ const valueNames: ReadonlyMap<string, readonly string[]> = new Map([
   ['14', ['tpm_pcr14']],
 ])
 
-/** A value that mixes of several images have, interface §2 `mixes`. */
-export interface MixedValues {
-  readonly platform: string | null
-  readonly secureBoot: boolean
-  readonly pcr: number
-  readonly values: readonly {
-    readonly sha256: string
-    readonly from: readonly MixedParts[]
-  }[]
-}
-
-/** The parts of a mix that decide a value; a part that does not is left out. */
-export interface MixedParts {
-  readonly bootLoader?: string
-  readonly kernel?: string
-  readonly mok?: string
-  readonly sbatLevel?: string
-  readonly because?: string
-}
-
-export type TrusteeDocument = Pick<PredictionDocument, 'predictions'> & { readonly mixes?: readonly MixedValues[] }
+export type TrusteeDocument = Pick<PredictionDocument, 'predictions'> & { readonly mixes?: readonly Mix[] }
 
 export interface TrusteeOptions {
   readonly shape: TrusteeShape | 'tuples' | undefined
@@ -84,7 +65,7 @@ function namedValues({ predictions, mixes = [] }: TrusteeDocument): Map<string, 
     )
     const mixed = mixes
       .filter(mix => `${mix.pcr}` === pcr && isApproved(mix, approved))
-      .flatMap(({ values }) => values.map(({ sha256 }) => sha256))
+      .flatMap(({ values }) => values.map(value => mixedValue(value, pcr)))
     const values = [...new Set([...predicted, ...mixed])].sort()
     return values.length === 0 ? [] : names.map((name): [string, string[]] => [name, values])
   })
@@ -93,6 +74,6 @@ function namedValues({ predictions, mixes = [] }: TrusteeDocument): Map<string, 
   return new Map(named)
 }
 
-function isApproved(mix: MixedValues, approved: readonly Prediction[]): boolean {
+function isApproved(mix: Mix, approved: readonly Prediction[]): boolean {
   return approved.some(({ platform, secureBoot }) => platform === mix.platform && secureBoot === mix.secureBoot)
 }

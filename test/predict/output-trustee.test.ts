@@ -1,7 +1,8 @@
 // Shapes as the ConfigMap has them (src/propose/trustee-config-map.ts); claims as Trustee's TPM verifiers name them.
 
 import { describe, expect, it } from 'vitest'
-import { formatTrustee, type MixedValues, type TrusteeDocument } from '../../src/predict/output-trustee.ts'
+import type { Mix, MixOrigin } from '../../src/predict/mix-values.ts'
+import { formatTrustee, type TrusteeDocument } from '../../src/predict/output-trustee.ts'
 import { tuplePolicy } from '../../src/predict/output-trustee-tuples.ts'
 import { referenceValues, renderConfigMap } from '../../src/propose/trustee-config-map.ts'
 import { parseYamlFile, textAt } from '../../src/propose/yaml-file.ts'
@@ -17,6 +18,14 @@ const off = predictionOfParts(grubParts(0), { secureBoot: false })
 const uki = predictionOfParts(['Pcr7SecureBoot', 'Pcr4Uki', 'Pcr11Linux', 'Pcr11LinuxContent'], { bootChain: 'uki' })
 const value = (prediction: typeof on, pcr: number) => `${prediction.pcrs[`${pcr}`]?.sha256}`
 const hex = (digit: string) => digit.repeat(64)
+const origin = (changes: Partial<MixOrigin> = {}): MixOrigin => ({
+  bootLoader: 'a',
+  kernel: 'a',
+  mok: 'any',
+  sbatLevel: 'any',
+  because: 'made up',
+  ...changes,
+})
 
 describe('reference values for Trustee', () => {
   it.each([
@@ -86,7 +95,7 @@ describe('reference values for Trustee', () => {
 
 describe('tuples', () => {
   const tuples = (document: TrusteeDocument) => read('tuples', document).referenceValues.tpm_pcr_tuples.value
-  const mix = (pcr: number, ...values: MixedValues['values']): MixedValues => ({
+  const mix = (pcr: number, ...values: Mix['values']): Mix => ({
     platform: 'machine',
     secureBoot: true,
     pcr,
@@ -114,13 +123,13 @@ describe('tuples', () => {
       mixes: [
         mix(
           4,
-          { sha256: hex('0'), from: [{ bootLoader: 'old', kernel: 'new', because: 'before bootupd ran' }] },
-          { sha256: hex('1'), from: [{ bootLoader: 'new', kernel: 'new' }] },
+          { sha256: hex('0'), from: [origin({ bootLoader: 'old', kernel: 'new' })] },
+          { sha256: hex('1'), from: [origin({ bootLoader: 'new', kernel: 'new' })] },
         ),
         mix(
           14,
-          { sha256: hex('2'), from: [{ bootLoader: 'old' }] },
-          { sha256: hex('3'), from: [{ bootLoader: 'new' }] },
+          { sha256: hex('2'), from: [origin({ bootLoader: 'old', kernel: 'new' })] },
+          { sha256: hex('3'), from: [origin({ bootLoader: 'new', kernel: 'new', sbatLevel: 'sbat,1' })] },
         ),
       ],
     }
@@ -133,14 +142,14 @@ describe('tuples', () => {
   })
 
   it('leave out mixes of another platform or Secure Boot state', () => {
-    const elsewhere = [{ ...mix(4, { sha256: hex('0'), from: [{}] }), platform: 'other' }]
+    const elsewhere = [{ ...mix(4, { sha256: hex('0'), from: [origin()] }), platform: 'other' }]
     expect(tuples({ predictions: [on], mixes: elsewhere })).toHaveLength(1)
   })
 
   it('are refused without PCR 4, and when there are more than a policy can walk through', () => {
     const fault = (document: TrusteeDocument) => faultOf(() => formatTrustee(document, { shape: 'tuples', expires }))
     expect(fault({ predictions: [predictionOfParts(['Pcr7SecureBoot'])] }).found).toContain('no PCR 4')
-    const many = Array.from({ length: 70 }, (_, index) => ({ sha256: `${index}`, from: [{}] }))
+    const many = Array.from({ length: 70 }, (_, index) => ({ sha256: `${index}`, from: [origin()] }))
     expect(fault({ predictions: [on], mixes: [mix(4, ...many), mix(14, ...many)] }).hint).toContain('--mix-window')
   })
 
