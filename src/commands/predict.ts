@@ -10,7 +10,6 @@ import type { BootFile } from '../image/boot-file.ts'
 import { calibrated } from '../predict/calibrated.ts'
 import { predictImageMixes } from '../predict/mix-images.ts'
 import { mixLines, publicationLines } from '../predict/mix-table.ts'
-import { mixedValues } from '../predict/mixed-values.ts'
 import { publicationOfImages } from '../predict/operator-images.ts'
 import { outputFormats } from '../predict/output.ts'
 import type { Platform } from '../predict/platform.ts'
@@ -84,7 +83,7 @@ async function predicted(
     })
   const [vendorCert] = vendorOf(newest.files)
   const expires = expiration(timeNow().slice(0, 10), request.valueLifetime)
-  const values = mixed === undefined ? {} : { mixes: mixedValues(mixed.mixes, format) }
+  const values = mixed === undefined ? {} : { mixes: mixed.mixes }
   const text = outputFormats[format]({ ...document, ...values }, { platforms, vendorCert, shape, expires })
   return result(whole, text.trimEnd())
 }
