@@ -27,13 +27,15 @@ export function runTool(words: readonly string[]): ToolRun {
 export function predictFor({ scenario, espTree }: BootedScenario, profile: readonly string[]): ToolRun {
   const files = filesOf(scenario, espTree)
   const inBanks = banks.flatMap(bank => ['--bank', bank])
-  return runTool(['predict', ...files, '--platform', profile.join('+'), '--phase', 'none', ...inBanks, '--json'])
+  const platform = `${scenario.name}=${profile.join('+')}`
+  return runTool(['predict', ...files, '--platform', platform, '--phase', 'none', ...inBanks, '--json'])
 }
 
 /** `explain` for the log of that guest and the files as they were laid on the ESP. */
 export function explainFor({ scenario, espTree }: BootedScenario, { directory, profile }: Measured): ToolRun {
   const log = join(directory, 'eventlog.bin')
-  return runTool(['explain', '--log', log, ...filesOf(scenario, espTree), '--platform', profile.join('+'), '--json'])
+  const platform = `${scenario.name}=${profile.join('+')}`
+  return runTool(['explain', '--log', log, ...filesOf(scenario, espTree), '--platform', platform, '--json'])
 }
 
 function filesOf(scenario: Scenario, espTree: string): string[] {
