@@ -5,7 +5,7 @@ import { timeNow } from '../edge/surroundings.ts'
 import { ToolError } from '../errors.ts'
 import { parsePe } from '../formats/pe/pe.ts'
 import type { VendorCert } from '../formats/shim/vendor-cert.ts'
-import { parseEventLog } from '../formats/tcg/event-log.ts'
+import { type EventLog, parseEventLog } from '../formats/tcg/event-log.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import { calibrated } from '../predict/calibrated.ts'
 import { predictImageMixes } from '../predict/mix-images.ts'
@@ -17,6 +17,7 @@ import { type ImageToPredict, predictImage } from '../predict/predict-image.ts'
 import type { Prediction, PredictionDocument } from '../predict/prediction.ts'
 import { predictionTable } from '../predict/prediction-table.ts'
 import { parseShimBuild } from '../predict/shim-build.ts'
+import { secureBootOfLog } from '../predict/substituted-log.ts'
 import { type SubstitutedPrediction, substitutedPrediction } from '../predict/substituted-prediction.ts'
 import { expiration } from '../propose/trustee-config-map.ts'
 import type { PredictOptions } from '../settings/settings.ts'
@@ -41,7 +42,14 @@ async function predicted(
   sets: readonly BootFileSet[],
   platforms: readonly Platform[],
 ): Promise<CommandResult> {
-  const { secureBoot, banks, phase, format, trusteeShape: shape } = request
+  const { substitute, banks, phase, format, trusteeShape: shape } = request
+  const log =
+    substitute === undefined
+      ? undefined
+      : parseEventLog(await readLocalFile(substitute, fileCeilings.eventLog), substitute)
+  // the log tells what nobody else said
+  const told = log === undefined || platforms.some(platform => platform.secureBoot !== undefined)
+  const secureBoot = request.secureBoot ?? (told ? undefined : secureBootOfLog(log))
   const newest = sets.at(-1)
   if (newest === undefined) throw new ToolError('USAGE', 'no boot files are given')
   const shims = sets.flatMap(({ files }) => vendorOf(files))
@@ -62,7 +70,7 @@ async function predicted(
         limit: request.mixes.limit,
       })
     : undefined
-  const whole = { ...(await withLog(document, request, newest.files, platforms)), ...(mixed ?? {}) }
+  const whole = { ...withLog(document, log, request, newest.files, platforms), ...(mixed ?? {}) }
   if (format === 'table' || format === 'json') {
     const lines =
       mixed === undefined
@@ -76,7 +84,7 @@ async function predicted(
           ]
     return result(whole, [predictionTable(whole).trimEnd(), ...lines].join('\n'))
   }
-  if (request.substitute !== undefined)
+  if (log !== undefined)
     throw new ToolError('USAGE', `the format ${format} does not hold what was taken from a log`, {
       found: `--substitute and --format ${format}`,
       wanted: '--format json or table',
@@ -88,15 +96,15 @@ async function predicted(
   return result(whole, text.trimEnd())
 }
 
-/** Fills a recorded log in where one is given. */
-async function withLog(
+/** Fills the recorded log in where one is given. */
+function withLog(
   document: PredictionDocument,
-  { substitute, banks }: PredictOptions,
+  log: EventLog | undefined,
+  { banks }: PredictOptions,
   files: readonly BootFile[],
   platforms: readonly Platform[],
-): Promise<PredictionDocument<Prediction | SubstitutedPrediction>> {
-  if (substitute === undefined) return document
-  const log = parseEventLog(await readLocalFile(substitute, fileCeilings.eventLog), substitute)
+): PredictionDocument<Prediction | SubstitutedPrediction> {
+  if (log === undefined) return document
   const filled = document.predictions.map(prediction =>
     substitutedPrediction(
       prediction,

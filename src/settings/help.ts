@@ -71,6 +71,6 @@ function optionHelp(input: Input): readonly string[] {
 }
 
 function placeholder(input: Input): string {
-  if (input.words === undefined) return { path: 'PATH', number: 'DAYS', list: 'LIST' }[input.type as string] ?? 'TEXT'
+  if (input.words === undefined) return { path: 'PATH', number: 'NUMBER', list: 'LIST' }[input.type as string] ?? 'TEXT'
   return input.type === 'list' ? `${input.words.now.join(',')}` : input.words.now.join('|')
 }

@@ -19,6 +19,7 @@ import {
   sha256List,
 } from '../../src/formats/efi/signature-list.ts'
 import { formatVariableEvent, parseVariableEvent } from '../../src/formats/efi/variable-event.ts'
+import { parseArchiveHeader } from '../../src/formats/oci/archive-header.ts'
 import { parseImageConfig } from '../../src/formats/oci/config.ts'
 import { parseManifest } from '../../src/formats/oci/manifest.ts'
 import {
@@ -49,7 +50,7 @@ import { makeSigningKey } from '../build/certificate.ts'
 import { makeCpio } from '../build/cpio.ts'
 import { cuts, flips } from '../build/damage.ts'
 import { makeEventLog, makeSha1Log } from '../build/event-log.ts'
-import { file, makeLayer } from '../build/layer.ts'
+import { file, makeLayer, makeTar } from '../build/layer.ts'
 import { makeImage } from '../build/oci-layout.ts'
 import { makeRpm, makeRpmDatabaseHeader } from '../build/rpm.ts'
 import { makeRepository } from '../build/rpm-repository.ts'
@@ -163,6 +164,14 @@ const rows: readonly Row[] = [
       formatVariableEvent({ vendorGuid: guids.imageSecurityDatabase, name: 'dbé', data: shimLists().slice(0, 99) }),
     parse: bytes => parseVariableEvent(bytes, 'sample', 'EVENT_LOG_INVALID'),
     again: bytes => formatVariableEvent(parseVariableEvent(bytes, 'sample', 'EVENT_LOG_INVALID')),
+  },
+  {
+    folder: 'oci',
+    parser: 'parseArchiveHeader',
+    what: 'header of a file in an OCI archive',
+    sample: () => makeTar([{ path: 'index.json', content: ascii('{}') }]).subarray(0, 512),
+    parse: bytes => parseArchiveHeader(bytes, 'sample', 0),
+    again: 'archives are read only',
   },
   {
     folder: 'oci',
