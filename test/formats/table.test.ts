@@ -169,7 +169,7 @@ const rows: readonly Row[] = [
     folder: 'oci',
     parser: 'parseArchiveHeader',
     what: 'header of a file in an OCI archive',
-    sample: () => makeTar([{ path: 'index.json', content: ascii('{}') }]).subarray(0, 512),
+    sample: () => makeTar([{ type: 'file', path: 'index.json', content: ascii('{}') }]).subarray(0, 512),
     parse: bytes => parseArchiveHeader(bytes, 'sample', 0),
     again: 'archives are read only',
   },
