@@ -1,9 +1,11 @@
 // Signed boot files for the machines, of Debian 12 and 13, fetched by apt-get and unpacked; nothing is installed.
 
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DebianPackage, describe, fileOf, packageOf, type RealKernel, realFiles } from '../real/debian-packages.ts'
 import { makeGuestInitramfs } from './guest.ts'
+import { firmwareDirectory } from './machine.ts'
 
 /** What was used when the record was written: packages, and the parts of this machine that boots depend on. */
 export const recordFile = join(import.meta.dirname, '../../../fixtures/boot-packages.json')
@@ -66,12 +68,25 @@ export function bootParts(): BootParts {
   }
 }
 
-/** Packages that are not those of the record, one line each. */
+/** Packages and firmware files that are not those of the record, one line each. */
 export function differencesToRecord(packages: readonly DebianPackage[]): string[] {
-  const record = JSON.parse(readFileSync(recordFile, 'utf8')) as { readonly packages: readonly DebianPackage[] }
-  return packages.flatMap(({ name, version, suite, sha256 }) => {
+  const record = JSON.parse(readFileSync(recordFile, 'utf8')) as BootRecord
+  const changed = packages.flatMap(({ name, version, suite, sha256 }) => {
     if (record.packages.some(known => known.sha256 === sha256)) return []
     const known = record.packages.find(one => one.name === name && one.suite === suite)
     return [`${suite} ${name} ${version} instead of ${known?.version ?? 'nothing'}`]
   })
+  const firmware = Object.entries(record.files).flatMap(([name, sha256]) => {
+    const found = createHash('sha256')
+      .update(readFileSync(join(firmwareDirectory, name)))
+      .digest('hex')
+    return found === sha256 ? [] : [`${name} with sha256 ${found} instead of ${sha256}`]
+  })
+  return [...changed, ...firmware]
+}
+
+interface BootRecord {
+  readonly packages: readonly DebianPackage[]
+  /** Name → SHA-256 of a file of OVMF. */
+  readonly files: Readonly<Record<string, string>>
 }

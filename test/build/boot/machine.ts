@@ -7,7 +7,9 @@ import { findEventLog } from './memory-log.ts'
 import { spawnGuarded } from './spawn-guarded.ts'
 import { startTpm } from './tpm.ts'
 
-export const firmwareCode = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'
+/** Of Debian's package ovmf. */
+export const firmwareDirectory = '/usr/share/OVMF'
+const firmwareCode = join(firmwareDirectory, 'OVMF_CODE_4M.secboot.fd')
 
 export interface MachineToBoot {
   /** Empty; holds everything of this machine. */

@@ -2,18 +2,19 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { banks } from '../../../src/formats/bytes/digest.ts'
 import { type EventLog, parseEventLog } from '../../../src/formats/tcg/event-log.ts'
+import { parsePcrs } from '../../../src/predict/compare-pcrs.ts'
+import type { PcrValues } from '../../../src/predict/replay.ts'
 import { run } from '../real/debian-packages.ts'
 import { guestMark } from './guest.ts'
 import type { MachineEnd } from './machine.ts'
 
-/** Bank → PCR index → value, lower-case hex. */
-export type GuestPcrs = Readonly<Record<string, Readonly<Record<string, string>>>>
-
 export interface Measured {
   readonly log: EventLog
   readonly logFrom: 'kernel' | 'memory'
-  readonly pcrs: GuestPcrs
+  /** PCR index → bank → value, as the kernel read them from the TPM: 24 in four banks. */
+  readonly pcrs: PcrValues
   /** Directories of efivarfs and of shim's variables: a platform profile. The second only where shim ran. */
   readonly profile: readonly string[]
   readonly release: string
@@ -29,8 +30,8 @@ export function readMeasured(end: MachineEnd, directory: string): Measured | und
   const archive = join(directory, 'guest.tar.gz')
   writeFileSync(archive, end.output.subarray(mark + guestMark.length + 1))
   run('tar', ['--extract', '--gzip', '--file', archive, '--directory', directory])
-  const pcrs = readPcrs(join(directory, 'pcrs'))
-  writeFileSync(join(directory, 'pcrs.json'), `${JSON.stringify(pcrs, null, 1)}\n`)
+  const pcrs = JSON.stringify(readPcrs(join(directory, 'pcrs')), null, 1)
+  writeFileSync(join(directory, 'pcrs.json'), `${pcrs}\n`)
   const logFile = join(directory, 'eventlog.bin')
   const fromKernel = existsSync(logFile) && readFileSync(logFile).length > 0
   if (!fromKernel) {
@@ -41,16 +42,16 @@ export function readMeasured(end: MachineEnd, directory: string): Measured | und
   return {
     log: parseEventLog(new Uint8Array(readFileSync(logFile)), logFile),
     logFrom: fromKernel ? 'kernel' : 'memory',
-    pcrs,
+    pcrs: parsePcrs(pcrs, directory),
     profile,
     release: readFileSync(join(directory, 'release'), 'utf8').trim(),
     directory,
   }
 }
 
-function readPcrs(directory: string): GuestPcrs {
+function readPcrs(directory: string): Record<string, Record<string, string>> {
   const pcrs: Record<string, Record<string, string>> = {}
-  for (const bank of ['sha1', 'sha256', 'sha384', 'sha512']) {
+  for (const bank of banks) {
     const values: Record<string, string> = {}
     for (let index = 0; index < 24; index++) {
       const value = readFileSync(join(directory, bank, String(index)), 'utf8')

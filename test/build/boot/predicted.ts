@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
-import { type Bank, banks } from '../../../src/formats/bytes/digest.ts'
+import { type Bank, banks, type HexDigests, perBank } from '../../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../../src/formats/bytes/hex.ts'
 import type { Prediction, PredictionDocument } from '../../../src/predict/prediction.ts'
 import type { BootedScenario } from './boot-scenario.ts'
@@ -52,15 +52,16 @@ export function onlyPrediction({ exitCode, stdout, stderr }: ToolRun): Predictio
   return prediction
 }
 
-/** Compared in this order: events first, then values. */
-export const comparedPcrs = [4, 7, 11, 12, 13, 14] as const
-
 export interface ComparedPcr {
   readonly pcr: number
   /** SHA-256, read from the TPM by the guest. */
   readonly measured: string
+  /** Events of this PCR are in the log. */
+  readonly touched: boolean
   readonly predicted: boolean
-  /** The first event that differs, or undefined. */
+  /** Why it is not predicted, as the prediction says. */
+  readonly because: string | undefined
+  /** The first event that differs; undefined for equal lists and where nothing was predicted. */
   readonly event: string | undefined
   /** Banks whose values differ. */
   readonly values: readonly Bank[]
@@ -69,33 +70,39 @@ export interface ComparedPcr {
 /** One PCR of a boot beside its prediction. */
 export function comparePcr(measured: Measured, prediction: Prediction, pcr: number): ComparedPcr {
   const predicted = prediction.pcrs[pcr]
-  const seen = (bank: Bank) => measured.pcrs[bank]?.[pcr] ?? ''
+  const seen = (bank: Bank) => measured.pcrs[pcr]?.[bank] ?? ''
+  const events = extendingEvents(measured, pcr)
   return {
     pcr,
     measured: seen('sha256'),
+    touched: events.length > 0,
     predicted: predicted !== undefined,
-    event: firstDifference(measured, prediction, pcr),
+    because: prediction.notPredicted.find(one => one.pcr === pcr)?.because,
+    event: predicted === undefined ? undefined : firstDifference(events, prediction, pcr),
     values: predicted === undefined ? [] : banks.filter(bank => predicted[bank] !== seen(bank)),
   }
 }
 
-/** Events that extend the PCR, as `type digest` in all banks. */
-export function eventsOf(measured: Measured, pcr: number): string[] {
-  return measured.log.events
-    .filter(event => event.pcr === pcr && event.type !== 'EV_NO_ACTION')
-    .map(({ type, digests }) => describe(type, bank => formatHex(digests[bank] ?? new Uint8Array())))
+interface EventToCompare {
+  readonly type: string
+  readonly digests: HexDigests
 }
 
-function firstDifference(measured: Measured, prediction: Prediction, pcr: number): string | undefined {
-  const seen = eventsOf(measured, pcr)
+function extendingEvents(measured: Measured, pcr: number): EventToCompare[] {
+  return measured.log.events
+    .filter(event => event.pcr === pcr && event.type !== 'EV_NO_ACTION')
+    .map(({ type, digests }) => ({ type, digests: perBank(bank => formatHex(digests[bank] ?? new Uint8Array())) }))
+}
+
+function firstDifference(seen: readonly EventToCompare[], prediction: Prediction, pcr: number): string | undefined {
   const expected = prediction.events.filter(event => event.pcr === pcr)
   for (let index = 0; index < Math.max(seen.length, expected.length); index++) {
-    const event = expected[index]
-    const wanted = event && describe(event.type, bank => event.digests[bank])
-    if (wanted !== seen[index])
-      return `event ${index} of PCR ${pcr}: predicted ${event?.part ?? 'nothing'} ${wanted ?? ''}, measured ${seen[index] ?? 'nothing'}`
+    const [wanted, found] = [expected[index], seen[index]]
+    const bank = banks.find(name => wanted?.digests[name] !== found?.digests[name])
+    if (bank === undefined && wanted?.type === found?.type) continue
+    const describe = (event: EventToCompare | undefined) =>
+      event === undefined ? 'nothing' : `${event.type} ${event.digests[bank ?? 'sha256']}`
+    return `event ${index} of PCR ${pcr}: predicted ${wanted?.part ?? ''} ${describe(wanted)}, measured ${describe(found)}`
   }
   return undefined
 }
-
-const describe = (type: string, digest: (bank: Bank) => string) => [type, ...banks.map(digest)].join(' ')

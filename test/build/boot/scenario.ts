@@ -1,9 +1,11 @@
 // What a scenario is: files on the ESP, the state of the firmware, and what is expected of the boot.
 
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { guidBytes, guids } from '../../../src/formats/efi/guid.ts'
 import type { BootFileRole } from '../../../src/image/boot-file.ts'
 import type { EspFiles } from './disk.ts'
+import { firmwareDirectory } from './machine.ts'
 import { ownerKey } from './signing.ts'
 import { bootServicesOnly, type StoredVariable, setVariable } from './variable-store.ts'
 
@@ -32,13 +34,13 @@ export interface Scenario {
 }
 
 const storeFiles: Readonly<Record<KeyStore, string>> = {
-  microsoft: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
-  own: '/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd',
-  blank: '/usr/share/OVMF/OVMF_VARS_4M.fd',
+  microsoft: 'OVMF_VARS_4M.ms.fd',
+  own: 'OVMF_VARS_4M.snakeoil.fd',
+  blank: 'OVMF_VARS_4M.fd',
 }
 
 export function variableStoreOf({ store, variables = [] }: Scenario): Uint8Array {
-  return variables.reduce(setVariable, new Uint8Array(readFileSync(storeFiles[store])))
+  return variables.reduce(setVariable, new Uint8Array(readFileSync(join(firmwareDirectory, storeFiles[store]))))
 }
 
 const shimVariable = (name: string, data: Uint8Array): StoredVariable => ({
