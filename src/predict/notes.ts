@@ -1,5 +1,6 @@
 // What a prediction rests on without having checked it, in words for people.
 
+import { loaderInfo } from '../formats/pe/loader-info.ts'
 import { compareShimVersions, formatShimVersion } from '../formats/shim/version.ts'
 import type { Boot } from './boot.ts'
 import type { Conditions } from './conditions.ts'
@@ -55,12 +56,14 @@ function shimNotes({ shim }: Boot): string[] {
   ]
 }
 
-/** Chains, and parts of chains, that were read about but not booted. */
-function chainNotes({ chain }: Boot): string[] {
+/** The chain of three loaders was booted with one version of each only. */
+function chainNotes({ chain, shim, systemdBoot }: Boot): string[] {
+  if (chain !== 'shim-systemd-boot-uki' || shim === undefined || systemdBoot === undefined) return []
+  const { version } = shim.build
+  const loader = loaderInfo(systemdBoot.pe)
+  if (compareShimVersions(version, newestRead) === 0 && loader?.major === 257) return []
   return [
-    ...(chain === 'grub-linux' || chain === 'shim-systemd-boot-uki'
-      ? [`what the boot chain ${chain} measures is known from source, not from a boot of ours`]
-      : []),
+    `shim before systemd-boot was booted with shim ${formatShimVersion(newestRead)} and systemd-boot 257 only, not with shim ${formatShimVersion(version)} and systemd-boot ${loader?.text ?? 'of unknown version'}`,
   ]
 }
 
