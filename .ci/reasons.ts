@@ -1,6 +1,6 @@
 // The reasons of `explain` as a table for docs/explain.md.
 
-import { reasonTexts } from '../src/predict/explain-reasons.ts'
+import { reasonTexts } from '../src/predict/explain/reasons.ts'
 
 /** Code and text; words that a text leaves open stand in italics. */
 export function renderReasons(): string {

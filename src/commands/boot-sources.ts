@@ -3,7 +3,7 @@
 import { fileCeilings, readLocalFile } from '../edge/files.ts'
 import { environment } from '../edge/surroundings.ts'
 import type { BootFile } from '../image/boot-file.ts'
-import type { Platform } from '../predict/platform.ts'
+import type { Platform } from '../predict/platform/platform.ts'
 import type { PredictedImage } from '../predict/prediction.ts'
 import type { BootFileSource, PredictionRequest } from '../settings/settings.ts'
 import type { PlatformSource } from '../settings/values.ts'

@@ -3,9 +3,9 @@
 import { extractFiles } from '../edge/extract-files.ts'
 import { fileCeilings, readLocalFile } from '../edge/files.ts'
 import { checkEmptyDirectory, readPcrsBeside, readPlatformDirectory } from '../edge/platform-files.ts'
-import { captureProfile } from '../predict/capture.ts'
 import { parsePcrs } from '../predict/compare-pcrs.ts'
-import { isProfileFile } from '../predict/profile-files.ts'
+import { captureProfile } from '../predict/platform/capture.ts'
+import { isProfileFile } from '../predict/platform/profile-files.ts'
 import type { CaptureOptions } from '../settings/settings.ts'
 import type { Command } from './command.ts'
 

@@ -1,8 +1,8 @@
 // A platform profile from its directories.
 
 import { readPlatformDirectory } from '../edge/platform-files.ts'
-import { type Platform, parsePlatform } from '../predict/platform.ts'
-import { isProfileFile } from '../predict/profile-files.ts'
+import { type Platform, parsePlatform } from '../predict/platform/platform.ts'
+import { isProfileFile } from '../predict/platform/profile-files.ts'
 
 /**
  * Reads `--platform name=A+B`: the directories as one profile. Throws FILE_NOT_FOUND, CEILING_REACHED, INPUT_INVALID and

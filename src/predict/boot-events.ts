@@ -1,6 +1,5 @@
 // All events of a boot that its files, the platform's keys and shim's state decide, in log order: docs/pcrs.md.
 
-import type { Authority } from './authority.ts'
 import type { Boot } from './boot.ts'
 import type { Conditions } from './conditions.ts'
 import { firmwareStartEvents, firmwareTrust } from './firmware-events.ts'
@@ -8,11 +7,12 @@ import { grubKernelLoads } from './grub-build.ts'
 import { type LoadedFile, loadedFile } from './loaded-file.ts'
 import { imageEvent, variableEvent } from './measured.ts'
 import type { MeasuredEvent } from './prediction.ts'
-import { sameVariable } from './shim-authority.ts'
-import { checkSbat, type StartedShim, shimTrust, startShim } from './shim-events.ts'
-import type { StubBuild } from './stub.ts'
-import { ukiEvents } from './uki-events.ts'
-import { innerKernelEvents } from './uki-kernel.ts'
+import { checkSbat, type StartedShim, shimTrust, startShim } from './shim/shim-events.ts'
+import type { Authority } from './trust/authority.ts'
+import { sameVariable } from './trust/shim-authority.ts'
+import type { StubBuild } from './uki/stub.ts'
+import { ukiEvents } from './uki/uki-events.ts'
+import { innerKernelEvents } from './uki/uki-kernel.ts'
 
 export interface BootEvents {
   readonly events: readonly MeasuredEvent[]

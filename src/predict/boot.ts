@@ -6,7 +6,7 @@ import type { BootFile } from '../image/boot-file.ts'
 import { type ChainRole, findBootChain, isChainRole, rolesOfChain } from './boot-chain.ts'
 import { type LoadedFile, loadedFile } from './loaded-file.ts'
 import type { BootChainName } from './prediction.ts'
-import { parseShimBuild, type ShimBuild } from './shim-build.ts'
+import { parseShimBuild, type ShimBuild } from './shim/shim-build.ts'
 
 export interface Boot {
   readonly chain: BootChainName

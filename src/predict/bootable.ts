@@ -5,7 +5,7 @@ import { machineArm64, machineX64 } from '../formats/pe/pe.ts'
 import type { Boot } from './boot.ts'
 import type { Conditions } from './conditions.ts'
 import type { LoadedFile } from './loaded-file.ts'
-import type { Platform } from './platform.ts'
+import type { Platform } from './platform/platform.ts'
 
 /**
  * Throws BOOT_LOADER_UNSIGNED, KERNEL_UNSIGNED, SIGNATURE_INVALID and SIGNATURE_DIGEST_MISMATCH for files that Secure Boot refuses whoever

@@ -2,7 +2,7 @@
 
 import { parseEventLog } from '../formats/tcg/event-log.ts'
 import { calibrate } from './calibration.ts'
-import type { Platform } from './platform.ts'
+import type { Platform } from './platform/platform.ts'
 import type { Prediction } from './prediction.ts'
 
 /**

@@ -2,9 +2,9 @@
 
 import { type Bank, banks } from '../formats/bytes/digest.ts'
 import type { EventLog } from '../formats/tcg/event-log.ts'
-import { compareWithLog, type ExpectedBoot, valuesWithPhases } from './explain-difference.ts'
-import { describeExpected, describeSeen } from './explain-event.ts'
-import { firstDifferenceOf } from './explain-evidence.ts'
+import { compareWithLog, type ExpectedBoot, valuesWithPhases } from './explain/difference.ts'
+import { describeExpected, describeSeen } from './explain/event.ts'
+import { firstDifferenceOf } from './explain/evidence.ts'
 import type { Calibration } from './prediction.ts'
 import type { PcrValues } from './replay.ts'
 

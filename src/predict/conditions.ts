@@ -2,8 +2,8 @@
 
 import type { Bank } from '../formats/bytes/digest.ts'
 import type { VendorCert } from '../formats/shim/vendor-cert.ts'
-import type { Platform } from './platform.ts'
-import type { SecureBootState } from './secure-boot-state.ts'
+import type { Platform } from './platform/platform.ts'
+import type { SecureBootState } from './platform/secure-boot-state.ts'
 
 /** Up to which phase PCR 11 counts: systemd extends a word in the initramfs, or nothing has. */
 export type Phase = 'enter-initrd' | 'none'

@@ -5,7 +5,7 @@ import type { Uki } from '../formats/pe/uki.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { CoveragePart } from '../settings/settings.ts'
 import type { Boot } from './boot.ts'
-import { operatorSystem, operatorSystems } from './operator-systems.ts'
+import { operatorSystem, operatorSystems } from './operator/systems.ts'
 import type { BootPart, MeasuredEvent, PartCoverage, Prediction } from './prediction.ts'
 
 /** PCRs that the trusted-execution-clusters policy compares; our reference values for trustee are the same. */

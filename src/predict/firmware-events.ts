@@ -2,13 +2,13 @@
 
 import { guids } from '../formats/efi/guid.ts'
 import { parseSignatureLists } from '../formats/efi/signature-list.ts'
-import type { Authority } from './authority.ts'
 import type { Conditions } from './conditions.ts'
-import { type FirmwareKeys, firmwareAuthority } from './firmware-authority.ts'
 import type { LoadedFile } from './loaded-file.ts'
 import { ascii, eventOver, separatorEvent, variableEvent } from './measured.ts'
-import type { Platform } from './platform.ts'
+import type { Platform } from './platform/platform.ts'
 import type { MeasuredEvent } from './prediction.ts'
+import type { Authority } from './trust/authority.ts'
+import { type FirmwareKeys, firmwareAuthority } from './trust/firmware-authority.ts'
 
 /** Everything up to the separators, in log order. PCR 7 only where a platform gives its keys. */
 export function firmwareStartEvents({ platform, state }: Conditions): MeasuredEvent[] {

@@ -5,7 +5,7 @@ import { compareShimVersions, formatShimVersion } from '../formats/shim/version.
 import type { Boot } from './boot.ts'
 import type { Conditions } from './conditions.ts'
 import { grubBuild, grubKernelLoads } from './grub-build.ts'
-import { newestRead } from './shim-build.ts'
+import { newestRead } from './shim/shim-build.ts'
 
 /** Notes of the chain; those of keys, shim's variables and stubs come from where they are judged. */
 export function notesOf(boot: Boot, conditions: Conditions): string[] {

@@ -15,10 +15,10 @@ import { extendAll, startValue } from './extend.ts'
 import { factsOfFile, factsOfLoaded } from './loaded-file.ts'
 import { notPredicted } from './not-predicted.ts'
 import { notesOf } from './notes.ts'
-import type { Platform } from './platform.ts'
+import type { Platform } from './platform/platform.ts'
+import { secureBootStates } from './platform/secure-boot-state.ts'
 import type { BootFileFacts, MeasuredEvent, Prediction } from './prediction.ts'
-import { secureBootStates } from './secure-boot-state.ts'
-import { type ParameterPcrs, parameterPcrs } from './uki-parameters.ts'
+import { type ParameterPcrs, parameterPcrs } from './uki/uki-parameters.ts'
 
 export interface ImageToPredict {
   readonly files: readonly BootFile[]

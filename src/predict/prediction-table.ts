@@ -1,7 +1,7 @@
 // A prediction for people: what `predict` prints without --json.
 
 import type { Prediction, PredictionDocument } from './prediction.ts'
-import type { SubstitutedPrediction } from './substituted-prediction.ts'
+import type { SubstitutedPrediction } from './substitution/substituted-prediction.ts'
 import { fold, valueLines } from './table.ts'
 
 /** The whole document as text; ends with a newline. */

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { banks } from '../../src/formats/bytes/digest.ts'
 import { comparePcrs } from '../../src/predict/compare-pcrs.ts'
-import type { ExplainDocument } from '../../src/predict/explain.ts'
+import type { ExplainDocument } from '../../src/predict/explain/explain.ts'
 import { bootParts, differencesToRecord } from '../build/boot/boot-packages.ts'
 import { type BootedScenario, type BootPlace, bootScenarios, makeBootPlace } from '../build/boot/boot-scenario.ts'
 import type { Measured } from '../build/boot/measured.ts'

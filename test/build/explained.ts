@@ -6,8 +6,8 @@ import { banks, type Digests, digestInBanks } from '../../src/formats/bytes/dige
 import { formatHex } from '../../src/formats/bytes/hex.ts'
 import { formatVariableEvent, type MeasuredVariable } from '../../src/formats/efi/variable-event.ts'
 import { type EventLog, type LoggedEvent, parseEventLog } from '../../src/formats/tcg/event-log.ts'
-import type { Candidate, CandidateFile } from '../../src/predict/explain-candidates.ts'
-import type { ExpectedBoot, ExpectedEvent } from '../../src/predict/explain-difference.ts'
+import type { Candidate, CandidateFile } from '../../src/predict/explain/candidates.ts'
+import type { ExpectedBoot, ExpectedEvent } from '../../src/predict/explain/difference.ts'
 import { replay } from '../../src/predict/replay.ts'
 import { type EventToLog, makeEventLog } from './event-log.ts'
 

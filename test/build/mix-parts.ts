@@ -5,8 +5,8 @@ import { digestIn } from '../../src/formats/bytes/digest.ts'
 import { formatHex, parseHex } from '../../src/formats/bytes/hex.ts'
 import type { BootFileRole } from '../../src/image/boot-file.ts'
 import { extendAll, startValue } from '../../src/predict/extend.ts'
-import { type MixImage, mixImage } from '../../src/predict/mixes.ts'
-import type { Platform } from '../../src/predict/platform.ts'
+import { type MixImage, mixImage } from '../../src/predict/mixes/mixes.ts'
+import type { Platform } from '../../src/predict/platform/platform.ts'
 import type { Prediction } from '../../src/predict/prediction.ts'
 
 export interface KnownFile {

@@ -2,7 +2,7 @@
 
 import { guids } from '../../src/formats/efi/guid.ts'
 import { certificateList, formatSignatureLists } from '../../src/formats/efi/signature-list.ts'
-import type { ProfileDirectory } from '../../src/predict/profile-files.ts'
+import type { ProfileDirectory } from '../../src/predict/platform/profile-files.ts'
 import { makeSigningKey } from './certificate.ts'
 
 /** The signature lists of one certificate, owned by nobody that matters. */

@@ -9,7 +9,7 @@ import {
   readPlatformDirectory,
   readPlatformFiles,
 } from '../../src/edge/platform-files.ts'
-import { isProfileFile } from '../../src/predict/profile-files.ts'
+import { isProfileFile } from '../../src/predict/platform/profile-files.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import { efivar } from '../build/profile.ts'
 import { temporaryDirectory } from './temporary-directory.ts'

@@ -2,14 +2,14 @@
 
 import { describe, expect, it } from 'vitest'
 import { digestInBanks, formatDigests } from '../../src/formats/bytes/digest.ts'
-import { formatComputePcrs, labelledPcrs } from '../../src/predict/output-compute-pcrs.ts'
+import { formatComputePcrs, labelledPcrs } from '../../src/predict/output/compute-pcrs.ts'
 import {
   formatLabelledPcr,
   formatPcrLabel,
   type LabelledPcr,
   parseLabelledPcr,
   parsePcrLabel,
-} from '../../src/predict/output-pcr-label.ts'
+} from '../../src/predict/output/pcr-label.ts'
 import type { MeasuredEvent } from '../../src/predict/prediction.ts'
 import { outcome } from '../build/damage.ts'
 import { measured, predictionOf } from '../build/measured.ts'

@@ -8,7 +8,7 @@ import type { BootFile, BootFileRole } from '../../src/image/boot-file.ts'
 import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
 import { predictImage } from '../../src/predict/predict-image.ts'
 import type { Prediction } from '../../src/predict/prediction.ts'
-import { substitute } from '../../src/predict/substitution.ts'
+import { substitute } from '../../src/predict/substitution/substitution.ts'
 import { faultOf } from '../build/damage.ts'
 import { sayWhatIsNotChecked, shared } from './shared.ts'
 

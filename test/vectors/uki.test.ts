@@ -9,9 +9,9 @@ import { isUki, parseUki } from '../../src/formats/pe/uki.ts'
 import { parseEventLog } from '../../src/formats/tcg/event-log.ts'
 import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
 import { pcrValue } from '../../src/predict/predict-image.ts'
-import { ukiEvents } from '../../src/predict/uki-events.ts'
-import { innerKernelEvents } from '../../src/predict/uki-kernel.ts'
-import { parameterPcrs } from '../../src/predict/uki-parameters.ts'
+import { ukiEvents } from '../../src/predict/uki/uki-events.ts'
+import { innerKernelEvents } from '../../src/predict/uki/uki-kernel.ts'
+import { parameterPcrs } from '../../src/predict/uki/uki-parameters.ts'
 import { sayWhatIsNotChecked, shared } from './shared.ts'
 
 sayWhatIsNotChecked('PCR 11 predicted from real UKIs against recorded boots')

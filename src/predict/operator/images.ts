@@ -1,0 +1,59 @@
+// What the operator publishes for images, from their boot files: its own job's view of each, or its label, combined.
+
+import { ToolError } from '../../errors.ts'
+import { formatHex } from '../../formats/bytes/hex.ts'
+import type { BootFile } from '../../image/boot-file.ts'
+import { type Boot, type LoadFile, makeBoot } from '../boot.ts'
+import { checkOperatorCanCompute } from '../coverage.ts'
+import type { OperatorEvent } from './events.ts'
+import { type OperatorJobFiles, operatorJobEvents } from './job.ts'
+import { type OperatorPublication, operatorPublication } from './publication.ts'
+import { operatorSystem } from './systems.ts'
+
+export interface ImageToApprove {
+  /** Digest, or a name. */
+  readonly digest: string
+  readonly files: readonly BootFile[]
+  readonly os: { readonly id: string | null; readonly versionId: string | null }
+  /** Events of the label org.coreos.pcrs, which go before what the job would compute. */
+  readonly label?: readonly OperatorEvent[]
+}
+
+/**
+ * The operator's values when exactly these images are approved. An image that its job cannot compute adds nothing, and a
+ * warning says so. Throws as `makeBoot`.
+ */
+export function publicationOfImages(images: readonly ImageToApprove[], load?: LoadFile): OperatorPublication {
+  const failed: string[] = []
+  const computed = images.flatMap(image => {
+    try {
+      return [{ image: image.digest, events: image.label ?? jobEvents(image, load) }]
+    } catch (error) {
+      if (!(error instanceof ToolError) || error.code !== 'OPERATOR_WOULD_NOT_APPROVE') throw error
+      failed.push(`${image.digest}: ${error.message}: ${error.found ?? ''}`)
+      return []
+    }
+  })
+  const { values, warnings } = operatorPublication(computed)
+  return { values, warnings: [...failed, ...warnings] }
+}
+
+function jobEvents({ files, os }: ImageToApprove, load?: LoadFile): readonly OperatorEvent[] {
+  checkOperatorCanCompute(files, os)
+  return operatorJobEvents(readByJob(makeBoot(files, load)), operatorSystem(os))
+}
+
+/** It hashes shim and GRUB, and takes the digest of the kernel from the kernel's first signature. */
+function readByJob({ chain, shim, grub, kernel }: Boot): OperatorJobFiles {
+  if (shim === undefined || grub === undefined || kernel === undefined)
+    throw new ToolError('OPERATOR_WOULD_NOT_APPROVE', 'the operator cannot compute the values of this image', {
+      found: `boot chain ${chain}`,
+      wanted: 'shim, GRUB and a kernel',
+    })
+  const claimed = kernel.signatures[0]?.digest ?? new Uint8Array(0)
+  return {
+    shim: formatHex(shim.file.digests.sha256),
+    grub: formatHex(grub.digests.sha256),
+    kernel: formatHex(claimed),
+  }
+}

@@ -1,0 +1,115 @@
+// What shim measures when it starts, and by which certificates it trusts the files it loads (rhboot/shim mok.c, sbat.c, verify.c).
+
+import { ToolError } from '../../errors.ts'
+import { guids } from '../../formats/efi/guid.ts'
+import { parseSignatureLists } from '../../formats/efi/signature-list.ts'
+import { findSection } from '../../formats/pe/pe.ts'
+import { mokListContents, mokListXContents } from '../../formats/shim/mok-list.ts'
+import { parseSbat } from '../../formats/shim/sbat.ts'
+import { formatShimVersion } from '../../formats/shim/version.ts'
+import type { Boot } from '../boot.ts'
+import type { Conditions } from '../conditions.ts'
+import { firmwareKeys } from '../firmware-events.ts'
+import type { LoadedFile } from '../loaded-file.ts'
+import { eventOver, variableEvent } from '../measured.ts'
+import { enrolledKeys } from '../platform/enrolled-keys.ts'
+import type { MeasuredEvent } from '../prediction.ts'
+import type { Authority } from '../trust/authority.ts'
+import { type ShimKeys, shimAuthorities } from '../trust/shim-authority.ts'
+import { type MeasuredSbatLevel, measuredSbatLevel, sbatRevokes, shimSbatFacts, tellsOwnLevel } from './sbat-level.ts'
+import { type ShimVariable, shimVariables, trustedNote } from './shim-variables.ts'
+
+/** shim in the state that it is in once it has read its variables. */
+export interface StartedShim {
+  /** Of PCR 14, and of PCR 7 where a platform is known; in log order. */
+  readonly events: readonly MeasuredEvent[]
+  /** undefined: no platform is known, and an old shim does not tell its own level. */
+  readonly sbatLevel: MeasuredSbatLevel | undefined
+  /** undefined: nothing tells the keys of the machine, or shim checks nothing. */
+  readonly keys: ShimKeys | undefined
+  readonly notes: readonly string[]
+}
+
+const nothing = new Uint8Array(0)
+
+/** Throws as `enrolledKeys`, `measuredSbatLevel` and `shimVariables`, and SBAT_REVOKED when shim would refuse itself. */
+export function startShim({ file, build }: NonNullable<Boot['shim']>, conditions: Conditions): StartedShim {
+  const { platform, state, otherShims } = conditions
+  const { version, vendor } = build
+  const facts = shimSbatFacts(file.pe, version)
+  const tells = platform !== null || tellsOwnLevel(facts)
+  const sbatLevel = tells ? measuredSbatLevel(facts, state.variable === 1, platform?.sbatLevel) : undefined
+  if (state.firmwareVerifies && sbatLevel !== undefined) checkSbat(file, sbatLevel)
+  const enrolled =
+    platform === null ? { list: nothing, listX: nothing, notes: [] } : enrolledKeys(platform, vendor, otherShims)
+  const mok = platform?.mok
+  const variables = shimVariables({
+    version,
+    vendor,
+    enrolled,
+    sbState: mok?.sbState,
+    trusted: mok?.trusted,
+    policy: mok?.policy,
+    sbatLevel: platform === null ? undefined : sbatLevel,
+  })
+  const lists = (bytes: Uint8Array, name: string) => parseSignatureLists(bytes, `${file.file.path}, ${name}`)
+  return {
+    events: variables.map(variable => startEvent(variable, file)),
+    sbatLevel,
+    keys:
+      platform === null || !state.shimVerifies
+        ? undefined
+        : {
+            ...firmwareKeys(platform),
+            version,
+            vendor,
+            mokList: lists(mokListContents(vendor, enrolled.list), 'MokListRT'),
+            mokListX: lists(mokListXContents(vendor, enrolled.listX), 'MokListXRT'),
+            ignoreDb: platform.mok.ignoreDb,
+          },
+    notes: [...enrolled.notes, ...(platform === null ? [] : trustedNote(platform))],
+  }
+}
+
+function startEvent({ pcr, name, data, because }: ShimVariable, { file }: LoadedFile): MeasuredEvent {
+  const part = `Pcr${pcr}${name === 'SBAT' ? 'SbatLevel' : name}`
+  const reason = `${name}: ${because} (${file.path})`
+  if (pcr === 14) return eventOver(14, 'EV_IPL', part, data, reason)
+  return variableEvent('EV_EFI_VARIABLE_AUTHORITY', part, { vendorGuid: guids.shimLock, name, data }, reason)
+}
+
+/** The entries by which shim trusts a file, as it measures them; none where it does not check. Throws as `shimAuthorities`. */
+export function shimTrust(file: LoadedFile, { keys }: StartedShim): readonly Authority[] {
+  return keys === undefined ? [] : shimAuthorities(file, keys)
+}
+
+/**
+ * Refuses what shim refuses for its SBAT generation (sbat.c, verify_sbat_section). Files that shim loads itself need the section; what
+ * others ask shim about may come without. Throws SBAT_REVOKED.
+ */
+export function checkSbat({ pe, file }: LoadedFile, { level }: MeasuredSbatLevel, needed = true): void {
+  const section = findSection(pe, '.sbat')
+  const [, first = ''] = level.split(/[\n,]/)
+  const asked = level.trim().replaceAll('\n', ' ')
+  if (section === undefined) {
+    if (!needed) return
+    throw new ToolError('SBAT_REVOKED', 'shim refuses a file without SBAT section', {
+      found: 'no section .sbat',
+      wanted: `generations not below ${asked}`,
+      where: { source: file.path },
+    })
+  }
+  const revoked = sbatRevokes(parseSbat(section.data, file.path, 'SBAT_REVOKED'), level)
+  if (revoked === undefined) return
+  throw new ToolError('SBAT_REVOKED', `SBAT level ${first} revokes the file`, {
+    found: `${revoked.component}, generation ${revoked.generation}`,
+    wanted: `not below ${asked}`,
+    where: { source: file.path, path: '.sbat' },
+    hint: 'take a newer build of the file',
+  })
+}
+
+/** For people. */
+export function shimName({ build }: NonNullable<Boot['shim']>): string {
+  return `shim ${formatShimVersion(build.version)}`
+}
