@@ -1,6 +1,7 @@
 // The files that were predicted are booted under firmware and a TPM: equal events, then equal values, in all banks.
 // What the tool refuses to predict does not boot.
 
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { banks } from '../../src/formats/bytes/digest.ts'
 import { comparePcrs } from '../../src/predict/compare-pcrs.ts'
@@ -10,7 +11,13 @@ import { type BootedScenario, type BootPlace, bootScenarios, makeBootPlace } fro
 import type { Measured } from '../build/boot/measured.ts'
 import { type ComparedPcr, comparePcr, explainFor, onlyPrediction, predictFor } from '../build/boot/predicted.ts'
 import type { Scenario } from '../build/boot/scenario.ts'
-import { changedScenario, grubScenarios, refusedScenarios, systemdScenarios } from '../build/boot/scenarios.ts'
+import {
+  changedScenario,
+  grubScenarios,
+  refusedScenarios,
+  substitutions,
+  systemdScenarios,
+} from '../build/boot/scenarios.ts'
 
 const parts = bootParts()
 const booting = [...grubScenarios(parts), ...systemdScenarios(parts)]
@@ -58,9 +65,9 @@ function measuredIn(scenario: Scenario): Measured {
 }
 
 /** Every PCR of the firmware and the boot loaders; the table shows those that boot code is in. */
-function compare(scenario: Scenario): ComparedPcr[] {
+function compare(scenario: Scenario, otherLog?: string): ComparedPcr[] {
   const measured = measuredIn(scenario)
-  const prediction = onlyPrediction(predictFor(booted(scenario), measured.profile))
+  const prediction = onlyPrediction(predictFor(booted(scenario), measured.profile, otherLog))
   expect(prediction.secureBoot).toBe(scenario.secureBoot)
   const compared = Array.from({ length: 24 }, (_, pcr) => comparePcr(measured, prediction, pcr))
   for (const { pcr, measured: value, touched, predicted, event, values } of compared) {
@@ -89,6 +96,14 @@ describe.each(booting)('$name: $what', scenario => {
     expect(left.filter(({ because }) => because === undefined)).toEqual([])
     const leftOfBoot = left.map(({ pcr }) => pcr).filter(pcr => bootPcrs.includes(pcr))
     expect(leftOfBoot).toEqual(scenario.notPredicted ?? [])
+  })
+})
+
+describe.each(substitutions)('the log of $from and the files of $to', ({ from, to, pcrs }) => {
+  it('give every PCR of the firmware', () => {
+    const named = (name: string) => booting.find(scenario => scenario.name === name) ?? changed
+    const compared = compare(named(to), join(measuredIn(named(from)).directory, 'eventlog.bin'))
+    for (const pcr of pcrs) expect(compared[pcr]).toMatchObject({ pcr, predicted: true, event: undefined, values: [] })
   })
 })
 

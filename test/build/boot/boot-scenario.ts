@@ -27,7 +27,9 @@ export interface BootPlace {
 export function makeBootPlace(): BootPlace {
   const directory = mkdtempSync(join(tmpdir(), 'boots-'))
   makeTpmState(join(directory, 'tpm-state'))
-  return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) }
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', remove)
+  return { directory, remove }
 }
 
 const machinesAtOnce = 2

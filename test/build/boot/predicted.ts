@@ -23,12 +23,20 @@ export function runTool(words: readonly string[]): ToolRun {
   return { exitCode: status, stdout, stderr }
 }
 
-/** `predict` for the files as they were laid on the ESP. `profile` are directories of variables, never an event log. */
-export function predictFor({ scenario, espTree }: BootedScenario, profile: readonly string[]): ToolRun {
+/**
+ * `predict` for the files as they were laid on the ESP. `profile` are directories of variables, never an event log;
+ * `substitute` is the log of another boot.
+ */
+export function predictFor(
+  { scenario, espTree }: BootedScenario,
+  profile: readonly string[],
+  substitute?: string,
+): ToolRun {
   const files = filesOf(scenario, espTree)
   const inBanks = banks.flatMap(bank => ['--bank', bank])
   const platform = `${scenario.name}=${profile.join('+')}`
-  return runTool(['predict', ...files, '--platform', platform, '--phase', 'none', ...inBanks, '--json'])
+  const kept = substitute === undefined ? [] : ['--substitute', substitute]
+  return runTool(['predict', ...files, '--platform', platform, ...kept, '--phase', 'none', ...inBanks, '--json'])
 }
 
 /** `explain` for the log of that guest and the files as they were laid on the ESP. */
