@@ -2,6 +2,7 @@
 
 import { fileCeilings, readLocalFile } from '../edge/files.ts'
 import { environment } from '../edge/surroundings.ts'
+import { ToolError } from '../errors.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { Platform } from '../predict/platform/platform.ts'
 import type { PredictedImage } from '../predict/prediction.ts'
@@ -15,6 +16,7 @@ import { readPlatform } from './read-platform.ts'
 export interface BootFileSet {
   /** null for files of the command line. */
   readonly image: PredictedImage | null
+  readonly imageLabels: Readonly<Record<string, string>>
   readonly files: readonly BootFile[]
 }
 
@@ -27,7 +29,7 @@ export async function readBootFileSets(
     const files: BootFile[] = []
     for (const { role, path } of source.files)
       files.push({ role, path, layer: null, bytes: await readLocalFile(path, fileCeilings.bootFile) })
-    return [{ image: null, files }]
+    return [{ image: null, imageLabels: {}, files }]
   }
   const registry = await registryOf(environment(), allowInsecure)
   const sets: BootFileSet[] = []
@@ -37,9 +39,19 @@ export async function readBootFileSets(
   return sets
 }
 
-/** Throws as `readPlatform`. */
+/** Throws as `readPlatform`, and PLATFORM_INVALID for two of one name. */
 export async function readPlatforms(sources: readonly PlatformSource[]): Promise<readonly Platform[]> {
   const platforms: Platform[] = []
-  for (const { name, directories } of sources) platforms.push(await readPlatform(directories, name))
+  for (const { name, directories } of sources) {
+    const platform = await readPlatform(directories, name)
+    if (platforms.some(other => other.name === platform.name))
+      throw new ToolError('PLATFORM_INVALID', 'two platforms have the same name', {
+        found: platform.name,
+        wanted: 'a name for each',
+        where: { source: directories.join('+') },
+        hint: 'give it another one: name=DIRECTORY',
+      })
+    platforms.push(platform)
+  }
   return platforms
 }

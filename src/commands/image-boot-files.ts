@@ -14,6 +14,8 @@ import { inspectImage } from './read-image.ts'
 
 export interface ImageBootFiles {
   readonly facts: ImageFacts
+  /** Empty for a root file system, which has no image config. */
+  readonly imageLabels: Readonly<Record<string, string>>
   readonly found: FoundBootFiles
 }
 
@@ -27,18 +29,20 @@ export async function readBootFiles(
   const source = `dir:${location.directory}`
   const found = findBootFiles(openRootFileSystem(location.directory), source, architecture)
   const { kernelRelease } = filesForChain(found)
-  return { facts: { source, digest: null, proof: 'local', os: found.os, kernelRelease }, found }
+  return { facts: { source, digest: null, proof: 'local', os: found.os, kernelRelease }, imageLabels: {}, found }
 }
 
 /** The same of an image that is open already. */
 export async function bootFilesOf(image: ImageSource): Promise<ImageBootFiles> {
-  const { source, digest, proof, os, found } = await inspectImage(image)
-  return { facts: { source, digest, proof, os, kernelRelease: filesForChain(found).kernelRelease }, found }
+  const { source, digest, proof, os, found, imageLabels } = await inspectImage(image)
+  const { kernelRelease } = filesForChain(found)
+  return { facts: { source, digest, proof, os, kernelRelease }, imageLabels, found }
 }
 
 /** The files of one boot chain: the one that is named, or the only one that the image can boot. */
 export interface ImageChain {
   readonly image: ImageFacts
+  readonly imageLabels: Readonly<Record<string, string>>
   readonly files: readonly BootFile[]
 }
 
@@ -49,8 +53,8 @@ export async function readChain(
   architecture: string,
   bootChain: BootChainWord | undefined,
 ): Promise<ImageChain> {
-  const { facts, found } = await readBootFiles(location, registry, architecture)
+  const { facts, imageLabels, found } = await readBootFiles(location, registry, architecture)
   const { files, problems } = filesForChain(found, bootChain)
   throwAll(problems)
-  return { image: facts, files }
+  return { image: facts, imageLabels, files }
 }

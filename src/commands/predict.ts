@@ -11,14 +11,15 @@ import { calibrated } from '../predict/calibrated.ts'
 import { predictImageMixes } from '../predict/mixes/images.ts'
 import { mixLines, publicationLines } from '../predict/mixes/table.ts'
 import { publicationOfImages } from '../predict/operator/images.ts'
+import { approvedPredictions } from '../predict/output/choice.ts'
 import { outputFormats } from '../predict/output/output.ts'
 import type { Platform } from '../predict/platform/platform.ts'
-import { type ImageToPredict, predictImage } from '../predict/predict-image.ts'
-import type { Prediction, PredictionDocument } from '../predict/prediction.ts'
+import { predictImage } from '../predict/predict-image.ts'
+import type { PredictionDocument } from '../predict/prediction.ts'
 import { predictionTable } from '../predict/prediction-table.ts'
 import { parseShimBuild } from '../predict/shim/shim-build.ts'
 import { secureBootOfLog } from '../predict/substitution/substituted-log.ts'
-import { type SubstitutedPrediction, substitutedPrediction } from '../predict/substitution/substituted-prediction.ts'
+import { substitutedPrediction } from '../predict/substitution/substituted-prediction.ts'
 import { expiration } from '../propose/trustee-config-map.ts'
 import type { PredictOptions } from '../settings/settings.ts'
 import { type BootFileSet, readBootFileSets, readPlatforms } from './boot-sources.ts'
@@ -26,7 +27,7 @@ import type { Command, CommandResult } from './command.ts'
 
 /** Throws as files and images are read, and as `predictImage`, `predictImageMixes`, `substitutedPrediction` and the output formats. */
 export const predictCommand: Command<'predict'> = async request => {
-  const { source, withMixes, asOperator } = request
+  const { source, withMixes, asOperator, substitute } = request
   if (source.kind === 'images' && source.images.length > 1 && !withMixes && !asOperator)
     throw new ToolError('USAGE', 'several images are given', {
       found: `${source.images.length} images`,
@@ -34,89 +35,91 @@ export const predictCommand: Command<'predict'> = async request => {
     })
   const platforms = await readPlatforms(request.platforms)
   const sets = await readBootFileSets(source, request)
-  return asOperator ? asTheOperator(sets) : await predicted(request, sets, platforms)
+  if (asOperator) return asTheOperator(sets)
+  if (substitute === undefined) return predicted(request, sets, platforms)
+  const log = parseEventLog(await readLocalFile(substitute, fileCeilings.eventLog), substitute)
+  return filledIn(request, sets, platforms, log)
 }
 
-async function predicted(
+function predicted(
   request: PredictOptions,
   sets: readonly BootFileSet[],
   platforms: readonly Platform[],
-): Promise<CommandResult> {
-  const { substitute, banks, phase, format, trusteeShape: shape } = request
-  const log =
-    substitute === undefined
-      ? undefined
-      : parseEventLog(await readLocalFile(substitute, fileCeilings.eventLog), substitute)
-  // the log tells what nobody else said
-  const told = log === undefined || platforms.some(platform => platform.secureBoot !== undefined)
-  const secureBoot = request.secureBoot ?? (told ? undefined : secureBootOfLog(log))
-  const newest = sets.at(-1)
-  if (newest === undefined) throw new ToolError('USAGE', 'no boot files are given')
-  const shims = sets.flatMap(({ files }) => vendorOf(files))
-  const conditions: Omit<ImageToPredict, 'files'> = { platforms, secureBoot, banks, phase, otherShims: shims }
-  const { bootFiles, predictions } = predictImage({ ...conditions, files: newest.files })
-  const logged = platforms.some(({ eventLog }) => eventLog !== undefined)
-  const others = logged
-    ? sets.slice(0, -1).flatMap(({ files }) => predictImage({ ...conditions, files }).predictions)
-    : []
-  const judged = predictions.map(prediction => calibrated(prediction, platforms, others))
-  const document: PredictionDocument = { schemaVersion: 1, image: newest.image, bootFiles, predictions: judged }
+): CommandResult {
+  const { secureBoot, format, trusteeShape: shape, valueLifetime } = request
+  const document = predictNewest(request, sets, platforms, secureBoot)
   const mixed = request.withMixes
     ? predictImageMixes({
-        ...conditions,
+        ...conditionsOf(request, sets),
         platforms,
         history: sets.map(named),
         policy: { ...request.mixes, bootLoaderUpdates: 'automatic' },
         limit: request.mixes.limit,
       })
     : undefined
-  const whole = { ...withLog(document, log, request, newest.files, platforms), ...(mixed ?? {}) }
+  const whole = { ...document, ...mixed }
   if (format === 'table' || format === 'json') {
-    const lines =
-      mixed === undefined
-        ? []
-        : [
-            '',
-            ...mixLines(
-              sets.map(set => named(set).digest),
-              mixed,
-            ),
-          ]
-    return result(whole, [predictionTable(whole).trimEnd(), ...lines].join('\n'))
+    const images = sets.map(set => named(set).digest)
+    const lines = mixed === undefined ? [] : ['', ...mixLines(images, mixed)]
+    return result(whole, [predictionTable(document).trimEnd(), ...lines].join('\n'))
   }
-  if (log !== undefined)
-    throw new ToolError('USAGE', `the format ${format} does not hold what was taken from a log`, {
-      found: `--substitute and --format ${format}`,
-      wanted: '--format json or table',
-    })
-  const [vendorCert] = vendorOf(newest.files)
-  const expires = expiration(timeNow().slice(0, 10), request.valueLifetime)
-  const values = mixed === undefined ? {} : { mixes: mixed.mixes }
-  const text = outputFormats[format]({ ...document, ...values }, { platforms, vendorCert, shape, expires })
+  const [vendorCert] = vendorsOf(sets.slice(-1))
+  const expires = expiration(timeNow().slice(0, 10), valueLifetime)
+  const predictions = approvedPredictions(document.predictions, platforms, secureBoot, format)
+  const text = outputFormats[format]({ ...whole, predictions }, { platforms, vendorCert, shape, expires })
   return result(whole, text.trimEnd())
 }
 
-/** Fills the recorded log in where one is given. */
-function withLog(
-  document: PredictionDocument,
-  log: EventLog | undefined,
-  { banks }: PredictOptions,
-  files: readonly BootFile[],
-  platforms: readonly Platform[],
-): PredictionDocument<Prediction | SubstitutedPrediction> {
-  if (log === undefined) return document
-  const filled = document.predictions.map(prediction =>
+/** With the recorded log; it tells the Secure Boot state of platforms that do not. */
+function filledIn(
+  request: PredictOptions,
+  sets: readonly BootFileSet[],
+  given: readonly Platform[],
+  log: EventLog,
+): CommandResult {
+  const logged = secureBootOfLog(log)
+  const platforms = given.map(platform => ({ ...platform, secureBoot: platform.secureBoot ?? logged }))
+  const secureBoot = request.secureBoot ?? (platforms.length === 0 ? logged : undefined)
+  const document = predictNewest(request, sets, platforms, secureBoot)
+  const files = sets.at(-1)?.files ?? []
+  const predictions = document.predictions.map(prediction =>
     substitutedPrediction(
       prediction,
       platforms.find(({ name }) => name === prediction.platform),
-      { log, files, banks },
+      { log, files, banks: request.banks },
     ),
   )
-  return { ...document, predictions: filled }
+  const filled = { ...document, predictions }
+  return result(filled, predictionTable(filled).trimEnd())
+}
+
+/** The newest of the images, judged by the logs of the platforms. */
+function predictNewest(
+  request: PredictOptions,
+  sets: readonly BootFileSet[],
+  platforms: readonly Platform[],
+  secureBoot: boolean | undefined,
+): PredictionDocument {
+  const newest = sets.at(-1)
+  if (newest === undefined) throw new ToolError('USAGE', 'no boot files are given')
+  const conditions = { ...conditionsOf(request, sets), platforms, secureBoot }
+  const { bootFiles, predictions } = predictImage({ ...conditions, files: newest.files })
+  const older = platforms.some(({ eventLog }) => eventLog !== undefined) ? sets.slice(0, -1) : []
+  const others = older.flatMap(({ files }) => predictImage({ ...conditions, files }).predictions)
+  const judged = predictions.map(prediction => calibrated(prediction, platforms, others))
+  return { schemaVersion: 1, image: newest.image, bootFiles, predictions: judged }
+}
+
+function conditionsOf({ secureBoot, banks, phase }: PredictOptions, sets: readonly BootFileSet[]) {
+  return { secureBoot, banks, phase, otherShims: vendorsOf(sets) }
 }
 
 function asTheOperator(sets: readonly BootFileSet[]): CommandResult {
-  const images = sets.map(set => ({ ...named(set), os: set.image?.os ?? { id: null, versionId: null } }))
+  const images = sets.map(set => ({
+    ...named(set),
+    os: set.image?.os ?? { id: null, versionId: null },
+    label: set.imageLabels['org.coreos.pcrs'],
+  }))
   const publication = publicationOfImages(images)
   const document = { schemaVersion: 1, images: images.map(({ digest }) => digest), ...publication }
   return result(document, publicationLines(publication).join('\n'))
@@ -131,8 +134,7 @@ function named({ image, files }: BootFileSet): { readonly digest: string; readon
   return { digest: image?.digest ?? image?.source ?? 'boot files', files }
 }
 
-function vendorOf(files: readonly BootFile[]): readonly VendorCert[] {
-  return files
-    .filter(({ role }) => role === 'shim')
-    .map(({ bytes, path }) => parseShimBuild(parsePe(bytes, path)).vendor)
+function vendorsOf(sets: readonly BootFileSet[]): readonly VendorCert[] {
+  const shims = sets.flatMap(({ files }) => files.filter(({ role }) => role === 'shim'))
+  return shims.map(({ bytes, path }) => parseShimBuild(parsePe(bytes, path)).vendor)
 }

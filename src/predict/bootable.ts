@@ -14,7 +14,8 @@ import type { Platform } from './platform/platform.ts'
 export function checkBootable(boot: Boot, { platform, state }: Conditions): void {
   checkArchitecture(boot, platform)
   if (state.firmwareVerifies) {
-    for (const file of boot.loads) if (state.shimVerifies || file === boot.loads[0]) checkSigned(file)
+    // with a platform its keys decide: they may allow an unsigned file by its hash
+    if (platform === null) for (const file of boot.loads) checkSigned(file)
     if (boot.chain === 'grub-linux')
       throw new ToolError('BOOT_CHAIN_REFUSED', 'GRUB starts no kernel under Secure Boot without shim', {
         found: boot.chain,
@@ -42,7 +43,7 @@ function checkSigned({ file, signed, signatures }: LoadedFile): void {
   const hint = 'for machines without Secure Boot set secure-boot: off'
   if (!signed)
     throw new ToolError(
-      file.role === 'kernel' ? 'KERNEL_UNSIGNED' : 'BOOT_LOADER_UNSIGNED',
+      file.role === 'kernel' || file.role === 'uki' ? 'KERNEL_UNSIGNED' : 'BOOT_LOADER_UNSIGNED',
       `${names[file.role] ?? file.role} has no Authenticode signature`,
       { wanted: 'a signed file', where, hint: `sign it; ${hint}` },
     )

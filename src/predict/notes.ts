@@ -13,6 +13,12 @@ export function notesOf(boot: Boot, conditions: Conditions): string[] {
   const first = boot.loads[0]?.file.path ?? 'the boot loader'
   return [
     ...(platform === null && state.secureBoot ? withoutPlatform(boot) : []),
+    ...(platform?.measurement === 'tdx'
+      ? [
+          `platform ${platform.name} measures into RTMRs: these PCR values hold for a TPM only; RTMR values need --substitute`,
+        ]
+      : []),
+    ...bankNotes(conditions),
     ...(boot.grub !== undefined && grubKernelLoads(boot.grub, conditions).length === 0
       ? ['without Secure Boot the kernel is not measured into PCR 4: no value attests it']
       : []),
@@ -37,6 +43,13 @@ function withoutPlatform({ shim, loads }: Boot): string[] {
       ? []
       : [`not checked, since no platform gives its keys: that ${rest.join(' and ')} are trusted`]),
   ]
+}
+
+function bankNotes({ platform, banks }: Conditions): string[] {
+  const without = platform?.banks === undefined ? [] : banks.filter(bank => platform.banks?.includes(bank) === false)
+  return without.length === 0
+    ? []
+    : [`platform ${platform?.name} has no bank ${without.join(', ')}: no node of it shows these values`]
 }
 
 function grubNotes({ grub }: Boot, { platform }: Conditions): string[] {

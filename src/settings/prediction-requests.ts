@@ -36,6 +36,9 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
   const source = readSource(settings, ['image', 'boot-file'])
   const conditions = readConditions(settings)
   const withMixes = settings.optional('mixes', parseBoolean)
+  const window = settings.required('mix-window', parseMixWindow)
+  const rollback = settings.required('mix-rollback', parseBoolean)
+  const limit = settings.required('mix-limit', parseMixLimit)
   const asOperator = settings.optional('as-operator', parseBoolean)
   const substitute = settings.optional('substitute', parsePath)
   const format = settings.required('format', parseWord(formatWords))
@@ -44,13 +47,25 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
 
   if (settings.says('mixes', 'true') && !settings.has('image'))
     settings.refuse('USAGE', 'mixes', 'mixes needs images', { wanted: '--image OLD --image NEW --mixes' })
-  if (settings.says('as-operator', 'true') && !settings.has('image'))
+  const operator = settings.says('as-operator', 'true')
+  if (operator && !settings.has('image'))
     settings.refuse('USAGE', 'as-operator', 'as-operator needs images', { wanted: '--image OLD --image NEW' })
+  if (operator)
+    refuseBeside(settings, 'as-operator', ['mixes', 'substitute', 'platform', 'secure-boot', 'bank', 'phase'])
+  if (settings.says('mixes', 'true') && !operator) refuseBeside(settings, 'mixes', ['substitute'])
+  if (!settings.says('mixes', 'true')) refuseWithout(settings, 'mixes', ['mix-window', 'mix-rollback', 'mix-limit'])
+  if (format.valid && format() !== 'trustee') refuseWithout(settings, 'format trustee', ['trustee-shape'])
+  if (format.valid && format() !== 'table' && format() !== 'json') {
+    const word = `format ${format()}`
+    if (operator) refuseBeside(settings, word, ['as-operator'])
+    refuseBeside(settings, word, ['substitute', ...(format() === 'trustee' ? [] : ['mixes'])])
+  }
 
   return () => ({
     ...conditions(),
     source: source(),
     withMixes: withMixes() ?? false,
+    mixes: { window: window(), rollback: rollback(), limit: limit() },
     asOperator: asOperator() ?? false,
     substitute: substitute(),
     format: format(),
@@ -104,10 +119,8 @@ function readConditions(settings: SettingsReader): () => PredictionRequest {
   const banks = settings.requiredList('bank', parseWord(bankWords))
   const phase = settings.required('phase', parseWord(phaseWords))
   const bootChain = settings.optional('boot-chain', parseWord(bootChainWords))
+  if (settings.has('boot-file')) refuseBeside(settings, 'boot-file', ['boot-chain'])
   const allowInsecure = settings.required('allow-insecure', parseBoolean)
-  const window = settings.required('mix-window', parseMixWindow)
-  const rollback = settings.required('mix-rollback', parseBoolean)
-  const limit = settings.required('mix-limit', parseMixLimit)
 
   return () => ({
     architecture: architecture(),
@@ -117,7 +130,6 @@ function readConditions(settings: SettingsReader): () => PredictionRequest {
     phase: phase(),
     bootChain: bootChain(),
     allowInsecure: allowInsecure(),
-    mixes: { window: window(), rollback: rollback(), limit: limit() },
   })
 }
 
@@ -152,4 +164,15 @@ export const readCapture: ReadRequest<CaptureOptions> = settings => {
   const mokVariables = settings.optional('mok-variables', parsePath)
   const output = settings.required('output', parsePath)
   return () => ({ log: log(), efivars: efivars(), mokVariables: mokVariables(), output: output() })
+}
+
+/** Options that would have no effect; a settings file may hold them for other commands. */
+function refuseBeside(settings: SettingsReader, other: string, names: readonly string[]): void {
+  for (const name of names.filter(one => settings.isOption(one)))
+    settings.refuse('USAGE', name, `${name} has no effect beside ${other}`, { hint: 'leave one of them out' })
+}
+
+function refuseWithout(settings: SettingsReader, other: string, names: readonly string[]): void {
+  for (const name of names.filter(one => settings.isOption(one)))
+    settings.refuse('USAGE', name, `${name} has no effect without ${other}`, { hint: `add --${other}` })
 }

@@ -44,6 +44,11 @@ export class SettingsReader {
     return this.#given.has(name)
   }
 
+  /** Whether it was given on the command line, or as an input. */
+  isOption(name: string): boolean {
+    return this.#given.get(name)?.some(({ origin }) => origin === 'option' || origin === 'input') === true
+  }
+
   /** Whether exactly this text was given. */
   says(name: string, text: string): boolean {
     const texts = this.#given.get(name)?.flatMap(given => given.texts)

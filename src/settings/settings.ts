@@ -99,6 +99,12 @@ export interface PredictionRequest {
   /** undefined: found from the files. */
   readonly bootChain: (typeof bootChainWords.now)[number] | undefined
   readonly allowInsecure: boolean
+}
+
+/** What `predict` is asked. */
+export interface PredictOptions extends PredictionRequest {
+  readonly source: BootFileSource
+  readonly withMixes: boolean
   readonly mixes: {
     /** How many images apart boot loader and kernel may be. */
     readonly window: number | 'all'
@@ -106,12 +112,6 @@ export interface PredictionRequest {
     /** Most combinations that are computed. */
     readonly limit: number
   }
-}
-
-/** What `predict` is asked. */
-export interface PredictOptions extends PredictionRequest {
-  readonly source: BootFileSource
-  readonly withMixes: boolean
   readonly asOperator: boolean
   /** Path of a recorded event log of the platform. */
   readonly substitute: string | undefined

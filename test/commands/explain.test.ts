@@ -34,7 +34,6 @@ const request = (source: ExplainOptions['source'], changes: Partial<ExplainOptio
   phase: 'none',
   bootChain: undefined,
   allowInsecure: false,
-  mixes: { window: 'all', rollback: true, limit: 512 },
   source,
   log,
   pcrs: undefined,

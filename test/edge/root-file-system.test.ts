@@ -47,7 +47,7 @@ describe('a root file system', () => {
     await symlink(directory, `${directory}-link`)
     expect((await read(`${directory}-link`)).found.files).toEqual(found.files)
     await rm(`${directory}-link`)
-    const { bootFiles } = await listBootFiles({ facts, found }, undefined)
+    const { bootFiles } = await listBootFiles({ facts, imageLabels: {}, found }, undefined)
     expect(bootFiles.map(({ layer }) => layer)).toEqual(bootFiles.map(() => null))
   })
 

@@ -347,6 +347,8 @@ describe('rules between settings', () => {
   })
 })
 
+const besideOperator = (name: string) => `${name} has no effect beside as-operator`
+
 describe('other commands', () => {
   it('check needs neither token, namespace, rollout nor image-repository', () => {
     const line = '--pools worker --base-image quay.io/a/b:c --kernel-repositories https://a.example/x'
@@ -412,7 +414,7 @@ describe('other commands', () => {
           '--bank',
           'sha1,sha512',
         ],
-        ...['--mixes', '--mix-window', '2', '--mix-rollback', 'false', '--mix-limit', '9', '--substitute', 'log'],
+        ...['--mixes', '--mix-window', '2', '--mix-rollback', 'false', '--mix-limit', '9'],
         ...['--phase', 'none', '--boot-chain', 'uki', '--format', 'trustee', '--trustee-shape', 'tuples'],
       ]).request,
     ).toEqual({
@@ -430,7 +432,6 @@ describe('other commands', () => {
       bootChain: 'uki',
       mixes: { window: 2, rollback: false, limit: 9 },
       withMixes: true,
-      substitute: 'log',
       format: 'trustee',
       trusteeShape: 'tuples',
     })
@@ -443,11 +444,32 @@ describe('other commands', () => {
     expect(codes(() => run('predict', '--boot-file shim=a --mixes --as-operator'))).toEqual([
       'USAGE: mixes needs images',
       'USAGE: as-operator needs images',
+      'USAGE: mixes has no effect beside as-operator',
     ])
     expect(codes(() => run('predict', '--image oci:x --mix-window few --mix-limit 0 --platform a++b'))).toEqual([
       'SETTING_INVALID: platform: the value is not allowed',
       'SETTING_INVALID: mix-window: the value is not allowed',
       'SETTING_INVALID: mix-limit: the value is not allowed',
+    ])
+  })
+
+  it.each([
+    ['--image oci:x --as-operator --mixes', ['mixes has no effect beside as-operator']],
+    ['--image oci:x --as-operator --platform a --secure-boot on', ['platform', 'secure-boot'].map(besideOperator)],
+    [
+      '--image oci:x --as-operator --format trustee --trustee-shape map',
+      ['as-operator has no effect beside format trustee'],
+    ],
+    ['--image oci:x --format pcrlock --substitute log', ['substitute has no effect beside format pcrlock']],
+    ['--image oci:x --image oci:y --mixes --format keylime', ['mixes has no effect beside format keylime']],
+    ['--image oci:x --mixes --substitute log', ['substitute has no effect beside mixes']],
+    ['--image oci:x --mix-window 2', ['mix-window has no effect without mixes']],
+    ['--image oci:x --trustee-shape map', ['trustee-shape has no effect without format trustee']],
+    ['--boot-file uki=a --boot-chain uki', ['boot-chain has no effect beside boot-file']],
+  ] as const)('predict refuses options without effect: %s', (line, wanted) => {
+    expect(codes(() => run('predict', line))).toEqual(wanted.map(message => `USAGE: ${message}`))
+    expect(codes(() => run('explain', '--log l --image oci:x --mix-window 2'))).toEqual([
+      'SETTING_INVALID: explain does not take mix-window',
     ])
   })
 

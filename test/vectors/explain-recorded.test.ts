@@ -113,7 +113,6 @@ async function explainFiles(
     phase: 'enter-initrd',
     bootChain: undefined,
     allowInsecure: false,
-    mixes: { window: 'all', rollback: true, limit: 512 },
     source: { kind: 'boot-files', files },
     log: shared.path('boots', boot, 'eventlog.bin'),
     pcrs: undefined,

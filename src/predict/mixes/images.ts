@@ -47,9 +47,9 @@ export function predictImageMixes(wanted: ImageMixesToPredict): PredictedMixes {
   return predictMixes({
     ...wanted,
     history: history.map(({ digest, files }) => mixImage(digest, files, digestOf)),
-    sbatLevel: (files, platform) => {
+    sbatLevel: (files, platform, on = secureBoot) => {
       const own = shimOf(files).flatMap(file => facts.get(digestOf(file)) ?? [])[0]
-      const [state] = secureBootStates(platform, secureBoot)
+      const [state] = secureBootStates(platform, on)
       if (own === undefined || state === undefined) return undefined
       return levelOrNone(() => measuredSbatLevel(own, state.variable === 1, platform.sbatLevel).level)
     },

@@ -33,8 +33,8 @@ export interface MixesToPredict<File> {
   readonly platforms: readonly Platform[]
   /** MOK states beside that of each profile. */
   readonly mokStates?: readonly MokState[]
-  /** The SBAT level that shim measures when this boot loader starts there; undefined for a boot without shim. */
-  readonly sbatLevel: (bootLoader: readonly File[], platform: Platform) => string | undefined
+  /** The SBAT level that shim measures when this boot loader starts there; undefined for a boot without shim. `on`: Secure Boot, undefined: as the platform says. */
+  readonly sbatLevel: (bootLoader: readonly File[], platform: Platform, on?: boolean) => string | undefined
   /** Predicts one boot on one machine. It must not ask for coverage. */
   readonly predict: (files: readonly File[], platform: Platform | null) => readonly Prediction[]
 }
@@ -104,7 +104,7 @@ export function predictMixes<File>(wanted: MixesToPredict<File>): PredictedMixes
     const outcome = outcomes.get(boot.key) ?? outcomeOf(boot, wanted)
     outcomes.set(boot.key, outcome)
     if (outcome instanceof ToolError) skipped.push(skippedMix(boot, outcome))
-    else results.push(...resultsOf(boot, outcome, wanted.policy))
+    else results.push(...resultsOf(boot, outcome, wanted))
   }
   return { mixes: mixesOf(results), skipped }
 }
@@ -168,10 +168,17 @@ function isRefusal(error: unknown): boolean {
   return error.kind === 'refused' || error.code === 'BOOT_CHAIN_UNKNOWN' || error.code === 'SETTING_NOT_SUPPORTED'
 }
 
-function resultsOf<File>(boot: Boot<File>, predictions: readonly Prediction[], policy: MixPolicy): MixResult[] {
+function resultsOf<File>(
+  boot: Boot<File>,
+  predictions: readonly Prediction[],
+  { policy, sbatLevel }: MixesToPredict<File>,
+): MixResult[] {
   const { pair, state } = boot
-  return predictions.flatMap(({ platform, secureBoot, pcrs }) =>
-    Object.entries(pcrs).map(([pcr, value]) => ({
+  const { files } = boot.bootLoader.bootLoader
+  return predictions.flatMap(({ platform, secureBoot, pcrs }) => {
+    // without Secure Boot shim may set another level than the one that tells the states apart
+    const level = state.platform === null ? undefined : sbatLevel(files, state.platform, secureBoot)
+    return Object.entries(pcrs).map(([pcr, value]) => ({
       platform,
       secureBoot,
       pcr: Number(pcr),
@@ -179,11 +186,11 @@ function resultsOf<File>(boot: Boot<File>, predictions: readonly Prediction[], p
       bootLoader: boot.bootLoader.digest,
       kernel: boot.kernel.digest,
       mok: state.mok,
-      sbatLevel: state.sbatLevel,
+      sbatLevel: level,
       because: wayInWords(pair.way, policy),
-      levelBecause: state.levelBecause,
-    })),
-  )
+      levelBecause: level === state.sbatLevel ? state.levelBecause : undefined,
+    }))
+  })
 }
 
 function skippedMix<File>({ pair, bootLoader, kernel, state }: Boot<File>, error: ToolError): SkippedMix {

@@ -5,6 +5,7 @@ import { formatHex } from '../../formats/bytes/hex.ts'
 import type { BootFile } from '../../image/boot-file.ts'
 import { type Boot, type LoadFile, makeBoot } from '../boot.ts'
 import { checkOperatorCanCompute } from '../coverage.ts'
+import { parsePcrLabel } from '../output/pcr-label.ts'
 import type { OperatorEvent } from './events.ts'
 import { type OperatorJobFiles, operatorJobEvents } from './job.ts'
 import { type OperatorPublication, operatorPublication } from './publication.ts'
@@ -15,8 +16,8 @@ export interface ImageToApprove {
   readonly digest: string
   readonly files: readonly BootFile[]
   readonly os: { readonly id: string | null; readonly versionId: string | null }
-  /** Events of the label org.coreos.pcrs, which go before what the job would compute. */
-  readonly label?: readonly OperatorEvent[]
+  /** Text of the label org.coreos.pcrs; its events go before what the job would compute. */
+  readonly label?: string | undefined
 }
 
 /**
@@ -27,7 +28,8 @@ export function publicationOfImages(images: readonly ImageToApprove[], load?: Lo
   const failed: string[] = []
   const computed = images.flatMap(image => {
     try {
-      return [{ image: image.digest, events: image.label ?? jobEvents(image, load) }]
+      const labelled = image.label === undefined ? undefined : labelEvents(image.label, image.digest, failed)
+      return [{ image: image.digest, events: labelled ?? jobEvents(image, load) }]
     } catch (error) {
       if (!(error instanceof ToolError) || error.code !== 'OPERATOR_WOULD_NOT_APPROVE') throw error
       failed.push(`${image.digest}: ${error.message}: ${error.found ?? ''}`)
@@ -36,6 +38,19 @@ export function publicationOfImages(images: readonly ImageToApprove[], load?: Lo
   })
   const { values, warnings } = operatorPublication(computed)
   return { values, warnings: [...failed, ...warnings] }
+}
+
+/** The operator passes over a label that it cannot read, with a warning. */
+function labelEvents(label: string, digest: string, warnings: string[]): readonly OperatorEvent[] | undefined {
+  try {
+    return parsePcrLabel(label, digest).flatMap(({ events }) => events)
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    warnings.push(
+      `${digest}: the label org.coreos.pcrs cannot be read, so the job computes: ${error.found ?? error.message}`,
+    )
+    return undefined
+  }
 }
 
 function jobEvents({ files, os }: ImageToApprove, load?: LoadFile): readonly OperatorEvent[] {

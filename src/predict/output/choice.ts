@@ -1,6 +1,7 @@
 // Which predictions of a document an output format takes, and what it says of the others.
 
 import { ToolError } from '../../errors.ts'
+import type { Platform } from '../platform/platform.ts'
 import type { Prediction, PredictionDocument } from '../prediction.ts'
 
 /** Refuses what a format has no form for. `found` says what, `wanted` what it could hold. */
@@ -26,13 +27,29 @@ export function onePrediction(document: Pick<PredictionDocument, 'predictions'>,
 }
 
 /**
- * Predictions that may become reference values (interface §2, "Secure Boot state"): where one platform is predicted both ways, nothing
- * said that Secure Boot is off there, and the prediction without it, which attests no kernel, is left out.
+ * Predictions that may become reference values (interface §2, "Secure Boot state"): without Secure Boot only where the user or the profile
+ * said that it is off, since such a value may attest no kernel. A profile without keys says nothing. Throws FORMAT_CANNOT_EXPRESS when none
+ * is left, and for platforms that have no TPM.
  */
-export function approvedPredictions(predictions: readonly Prediction[]): Prediction[] {
-  return predictions.filter(
-    ({ platform, secureBoot }) =>
-      secureBoot || !predictions.some(other => other.platform === platform && other.secureBoot),
+export function approvedPredictions(
+  predictions: readonly Prediction[],
+  platforms: readonly Platform[],
+  wanted: boolean | undefined,
+  format: string,
+): Prediction[] {
+  const tdx = platforms.find(({ measurement }) => measurement === 'tdx')
+  if (tdx !== undefined)
+    throw cannotExpress(format, `platform ${tdx.name}, which measures into RTMRs`, 'platforms with a TPM')
+  const offIsSaid = (name: string | null) =>
+    wanted === false ||
+    (wanted === undefined && platforms.find(platform => platform.name === name)?.secureBoot === false)
+  const approved = predictions.filter(({ platform, secureBoot }) => secureBoot || offIsSaid(platform))
+  if (approved.length > 0) return approved
+  throw cannotExpress(
+    format,
+    'predictions without Secure Boot only, and nobody said that it is off',
+    'a prediction with Secure Boot, or a word that it is off',
+    'set --secure-boot off, or secureBoot: false in platform.yaml, if the nodes really boot without it',
   )
 }
 

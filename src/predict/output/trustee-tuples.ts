@@ -7,8 +7,13 @@ import { cannotExpress, nameOf, sha256Value } from './choice.ts'
 /** Name of the reference value that holds the tuples. */
 export const tuplesName = 'tpm_pcr_tuples'
 
-/** PCRs of a tuple. 0 to 3, 5 and 6 belong to the machine, 8 to 10, 12 and 13 change from boot to boot. */
-const tuplePcrs = [4, 7, 11, 14] as const
+/**
+ * PCRs of a tuple, as far as they are predicted. 0 to 3, 5 and 6 belong to the machine, 8 to 10 change from boot to boot. 12 and 13 keep
+ * command lines, credentials and extensions from outside of a unified kernel image away from a node that passes.
+ */
+const tuplePcrs = [4, 7, 11, 12, 13, 14] as const
+/** Without PCR 7 nothing shows that Secure Boot was on, and a kernel that nobody measured may write what PCR 4 lacks. */
+const neededPcrs = [4, 7] as const
 
 /** The most tuples that mixes may give: every verification walks through all of them. */
 const mostTuples = 4096
@@ -39,6 +44,7 @@ booted_as_predicted(pcrs) if {
 	known := query_reference_value("${tuplesName}")
 	tuple := known[_]
 	tuple.pcr04 == pcrs.pcr04
+	tuple.pcr07 == pcrs.pcr07
 	every name, value in tuple {
 		pcrs[name] == value
 	}
@@ -77,7 +83,14 @@ export function tuplesOf(predictions: readonly Prediction[], mixes: readonly Mix
 
 function tupleOf(prediction: Prediction): PcrTuple {
   const pcrs = pcrsOf(prediction)
-  if (!pcrs.includes(4)) throw cannotExpress('trustee', `no PCR 4 for ${nameOf(prediction)}`, 'PCR 4 in every tuple')
+  const missing = neededPcrs.find(pcr => !pcrs.includes(pcr))
+  if (missing !== undefined)
+    throw cannotExpress(
+      'trustee',
+      `no PCR ${missing} for ${nameOf(prediction)}`,
+      `PCR ${neededPcrs.join(' and ')} in every tuple`,
+      'give the profile of the machines: --platform',
+    )
   return Object.fromEntries(pcrs.map(pcr => [claim(pcr), sha256Value(prediction, `${pcr}`, 'trustee')]))
 }
 

@@ -4,7 +4,7 @@ import { ToolError } from '../../errors.ts'
 import type { TrusteeShape } from '../../settings/settings.ts'
 import type { Mix } from '../mixes/values.ts'
 import type { Prediction, PredictionDocument } from '../prediction.ts'
-import { approvedPredictions, cannotExpress, sha256Value } from './choice.ts'
+import { cannotExpress, sha256Value } from './choice.ts'
 import { mixedValue, tuplePolicy, tuplesName, tuplesOf } from './trustee-tuples.ts'
 
 const format = 'trustee'
@@ -44,7 +44,7 @@ function contentOf(document: TrusteeDocument, shape: TrusteeOptions['shape'], ex
       hint: 'see which shape the reference values of this Trustee have',
     })
   if (shape === 'tuples') {
-    const value = tuplesOf(approvedPredictions(document.predictions), document.mixes ?? [])
+    const value = tuplesOf(document.predictions, document.mixes ?? [])
     return { referenceValues: { [tuplesName]: { expiration: expires, value } }, policy: tuplePolicy }
   }
   const values = [...namedValues(document)]
@@ -58,13 +58,12 @@ function contentOf(document: TrusteeDocument, shape: TrusteeOptions['shape'], ex
 
 /** Name → values, sorted, each once: the union over predictions and mixes. */
 function namedValues({ predictions, mixes = [] }: TrusteeDocument): Map<string, string[]> {
-  const approved = approvedPredictions(predictions)
   const named = [...valueNames].flatMap(([pcr, names]) => {
-    const predicted = approved.flatMap(prediction =>
+    const predicted = predictions.flatMap(prediction =>
       prediction.pcrs[pcr] === undefined ? [] : [sha256Value(prediction, pcr, format)],
     )
     const mixed = mixes
-      .filter(mix => `${mix.pcr}` === pcr && isApproved(mix, approved))
+      .filter(mix => `${mix.pcr}` === pcr && belongs(mix, predictions))
       .flatMap(({ values }) => values.map(value => mixedValue(value, pcr)))
     const values = [...new Set([...predicted, ...mixed])].sort()
     return values.length === 0 ? [] : names.map((name): [string, string[]] => [name, values])
@@ -74,6 +73,7 @@ function namedValues({ predictions, mixes = [] }: TrusteeDocument): Map<string, 
   return new Map(named)
 }
 
-function isApproved(mix: Mix, approved: readonly Prediction[]): boolean {
-  return approved.some(({ platform, secureBoot }) => platform === mix.platform && secureBoot === mix.secureBoot)
+/** Of a platform and a state that are predicted here too. */
+function belongs(mix: Mix, predictions: readonly Prediction[]): boolean {
+  return predictions.some(({ platform, secureBoot }) => platform === mix.platform && secureBoot === mix.secureBoot)
 }

@@ -11,8 +11,6 @@ export interface SecureBootState {
   readonly firmwareVerifies: boolean
   /** shim checks what it starts; without it GRUB measures no kernel into PCR 4. */
   readonly shimVerifies: boolean
-  /** True when the user or the profile said so, false when both states are predicted since nobody did. */
-  readonly stated: boolean
   readonly notes: readonly string[]
 }
 
@@ -22,18 +20,17 @@ export interface SecureBootState {
  */
 export function secureBootStates(platform: Platform | null, wanted: boolean | undefined): readonly SecureBootState[] {
   const said = wanted ?? platform?.secureBoot
-  if (said !== undefined) return [secureBootState(platform, said, true)]
-  const both = [secureBootState(platform, true, false), secureBootState(platform, false, false)]
+  if (said !== undefined) return [secureBootState(platform, said)]
+  const both = [secureBootState(platform, true), secureBootState(platform, false)]
   return both[0]?.secureBoot === false ? both.slice(0, 1) : both
 }
 
 /** One state. `platform` null: nothing is known of keys and MOK variables. */
-export function secureBootState(platform: Platform | null, on: boolean, stated = true): SecureBootState {
-  if (!on) return { ...off, stated, notes: [] }
+export function secureBootState(platform: Platform | null, on: boolean): SecureBootState {
+  if (!on) return { ...off, notes: [] }
   if (platform !== null && platform.keys.PK.length === 0)
     return {
       ...off,
-      stated,
       notes: [`profile ${platform.name} has no PK: the firmware is in setup mode, so Secure Boot is predicted as off`],
     }
   const insecure = isSet(platform?.mok.sbState)
@@ -42,7 +39,6 @@ export function secureBootState(platform: Platform | null, on: boolean, stated =
     variable: 1,
     firmwareVerifies: true,
     shimVerifies: !insecure,
-    stated,
     notes: insecure
       ? ['MokSBState is 1: shim checks nothing that it starts, and GRUB measures no kernel into PCR 4']
       : [],

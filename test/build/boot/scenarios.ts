@@ -290,7 +290,7 @@ export function refusedScenarios({ older, newer, kernelA, stub257 }: BootParts):
       what: 'UKI without a signature',
       roles: ukiRoles,
       esp: new Map([[paths.firstLoader, guestUki(stub257, kernelA)]]),
-      refused: { console: byFirmware, code: 'BOOT_LOADER_UNSIGNED' },
+      refused: { console: byFirmware, code: 'KERNEL_UNSIGNED' },
     },
     {
       ...on,

@@ -14,6 +14,7 @@ import {
   valuesNotPublished,
 } from '../../../src/predict/operator/publication.ts'
 import { operatorSystem } from '../../../src/predict/operator/systems.ts'
+import { formatPcrLabel } from '../../../src/predict/output/pcr-label.ts'
 import { predictImage } from '../../../src/predict/predict-image.ts'
 import { makeGrub, makeKernel, makeShim } from '../../build/boot-files.ts'
 import { faultOf } from '../../build/damage.ts'
@@ -201,9 +202,13 @@ describe('the publication for images', () => {
   })
 
   it('takes the label first, for an image that the job could compute too', () => {
-    const label = operatorJobEvents(filesOf('A', 'A'), 'fedora-42')
-    const { values } = publicationOfImages([{ digest: 'a', files: imageFiles(1), os: rhel, label }])
-    expect(values.tpm_pcr4).toEqual([pcr4('A', 'A')])
+    const events = operatorJobEvents(filesOf('A', 'A'), 'fedora-42')
+    const label = formatPcrLabel([{ id: 4, value: pcr4('A', 'A'), events: events.filter(({ pcr }) => pcr === 4) }])
+    const image = { digest: 'a', files: imageFiles(1), os: rhel }
+    expect(publicationOfImages([{ ...image, label }]).values.tpm_pcr4).toEqual([pcr4('A', 'A')])
+    const unreadable = publicationOfImages([{ ...image, label: '{}' }])
+    expect(unreadable.values).toEqual(publicationOfImages([image]).values)
+    expect(unreadable.warnings).toEqual([expect.stringMatching(/^a: the label org\.coreos\.pcrs cannot be read/)])
   })
 
   it('has a value with an empty digest for an unsigned kernel, as the job takes it from the signature', () => {

@@ -2,12 +2,15 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Mix, MixOrigin } from '../../../src/predict/mixes/values.ts'
+import { approvedPredictions } from '../../../src/predict/output/choice.ts'
 import { formatTrustee, type TrusteeDocument } from '../../../src/predict/output/trustee.ts'
 import { tuplePolicy } from '../../../src/predict/output/trustee-tuples.ts'
+import { type Platform, parsePlatform } from '../../../src/predict/platform/platform.ts'
 import { referenceValues, renderConfigMap } from '../../../src/propose/trustee-config-map.ts'
 import { parseYamlFile, textAt } from '../../../src/propose/yaml-file.ts'
 import { faultOf } from '../../build/damage.ts'
 import { grubParts, measured, predictionOf, predictionOfParts } from '../../build/measured.ts'
+import { profile } from '../../build/profile.ts'
 import { makeRecord } from '../../build/proposal.ts'
 
 const expires = '2027-11-21T00:00:00Z'
@@ -72,14 +75,38 @@ describe('reference values for Trustee', () => {
     expect(tpm_pcr4.value).toEqual([hex('0'), ...[value(on, 4), value(other, 4)].sort()])
   })
 
-  it('leave out the prediction without Secure Boot where nothing said that it is off', () => {
-    for (const shape of ['list', 'map', 'tuples'] as const) {
-      const both = formatTrustee({ predictions: [on, off] }, { shape, expires })
-      expect(both).toBe(formatTrustee({ predictions: [on] }, { shape, expires }))
-      expect(formatTrustee({ predictions: [off] }, { shape, expires })).toContain(value(off, 4))
-    }
+  describe('without Secure Boot', () => {
+    const node = (name: string, secureBoot?: boolean, measurement: 'tpm' | 'tdx' = 'tpm') => ({
+      ...parsePlatform([
+        profile(name, secureBoot === undefined ? {} : { SecureBoot: Uint8Array.of(secureBoot ? 1 : 0) }),
+      ]),
+      measurement,
+    })
     const elsewhere = { ...off, platform: 'other' }
-    expect(read('map', { predictions: [on, elsewhere] }).tpm_pcr4.value).toContain(value(off, 4))
+    const approved = (predictions: (typeof on)[], platforms: readonly Platform[], wanted?: boolean) =>
+      approvedPredictions(predictions, platforms, wanted, 'trustee')
+
+    it('count where the user or the profile of that platform says off', () => {
+      expect(approved([off], [node('machine')], false)).toEqual([off])
+      expect(approved([off], [node('machine', false)])).toEqual([off])
+      expect(approved([on, elsewhere], [node('machine', true), node('other', false)])).toEqual([on, elsewhere])
+    })
+
+    it.each([
+      ['nobody says anything', undefined, undefined],
+      ['the profile has no keys although the user wants Secure Boot', undefined, true],
+      ['the profile says on and has no keys', true, undefined],
+      ['the profile says off and the user on', false, true],
+    ])('do not count where %s', (_, said, wanted) => {
+      expect(approved([on, off], [node('machine', said)], wanted)).toEqual([on])
+      const fault = faultOf(() => approved([off], [node('machine', said)], wanted))
+      expect(fault).toMatchObject({ code: 'FORMAT_CANNOT_EXPRESS', found: expect.stringContaining('nobody said') })
+    })
+
+    it('do not count by the word of another platform, and PCRs not for machines with RTMRs', () => {
+      expect(approved([on, elsewhere], [node('machine', false), node('other')])).toEqual([on])
+      expect(faultOf(() => approved([on], [node('machine', true, 'tdx')])).found).toContain('RTMR')
+    })
   })
 
   it('need a shape, the bank SHA-256 and a PCR that a policy reads', () => {
