@@ -1,5 +1,6 @@
 // One boot of a virtual machine in software emulation: QEMU q35 with OVMF's Secure Boot firmware, a TPM and one disk.
 
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -47,7 +48,6 @@ const hopeless = new RegExp(
 
 /** Makes Linux write to the first serial port before it takes over the firmware's memory. */
 export const linuxEarlyConsole = 'earlyprintk=serial,ttyS0,115200'
-const linuxStarts = /Linux version \d/
 
 /** Milliseconds; a boot takes 20 seconds where nothing else runs. */
 const longest = 300_000
@@ -73,10 +73,10 @@ export async function bootMachine(wanted: MachineToBoot): Promise<MachineEnd> {
     const stop = new AbortController()
     let memoryLog: Uint8Array | undefined
     if (wanted.logFromMemory) {
-      const either = new RegExp(`${linuxStarts.source}|${hopeless.source}`)
-      await Promise.race([ended, consoleShows(inside('console'), either, stop.signal)])
-      // stopped, so that Linux does not use the memory of the log while it is read
-      machine.kill('SIGSTOP')
+      const stopper = stopWhenLinuxStarts(machine, inside('console'))
+      const stopped = new Promise<void>(resolve => stopper.once('exit', () => resolve()))
+      await Promise.race([ended, stopped, consoleShows(inside('console'), hopeless, stop.signal)])
+      stopper.kill('SIGKILL')
       memoryLog = findEventLog(inside('memory'))
       machine.kill('SIGCONT')
     }
@@ -95,6 +95,12 @@ export async function bootMachine(wanted: MachineToBoot): Promise<MachineEnd> {
   } finally {
     for (const child of [machine, tpm.server]) child.kill('SIGKILL')
   }
+}
+
+/** A process of its own, so that the machine stops before Linux uses the memory of the log, however busy this process is. */
+function stopWhenLinuxStarts(machine: ChildProcess, console: string): ChildProcess {
+  const script = 'until grep -q "Linux version [0-9]" "$1"; do sleep 0.02; done; kill -STOP "$2"'
+  return spawnGuarded('sh', ['-c', script, 'sh', console, String(machine.pid)], 'ignore')
 }
 
 function machineWords({ directory, disk, logFromMemory }: MachineToBoot, socket: string): string[] {
