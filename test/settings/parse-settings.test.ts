@@ -446,11 +446,13 @@ describe('other commands', () => {
       'USAGE: as-operator needs images',
       'USAGE: mixes has no effect beside as-operator',
     ])
-    expect(codes(() => run('predict', '--image oci:x --mix-window few --mix-limit 0 --platform a++b'))).toEqual([
-      'SETTING_INVALID: platform: the value is not allowed',
-      'SETTING_INVALID: mix-window: the value is not allowed',
-      'SETTING_INVALID: mix-limit: the value is not allowed',
-    ])
+    expect(codes(() => run('predict', '--image oci:x --mixes --mix-window few --mix-limit 0 --platform a++b'))).toEqual(
+      [
+        'SETTING_INVALID: platform: the value is not allowed',
+        'SETTING_INVALID: mix-window: the value is not allowed',
+        'SETTING_INVALID: mix-limit: the value is not allowed',
+      ],
+    )
   })
 
   it.each([
