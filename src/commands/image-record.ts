@@ -12,6 +12,7 @@ import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { checkOperatorApproval, checkOperatorCanCompute } from '../predict/coverage.ts'
+import { checkOperatorLabel } from '../predict/operator/images.ts'
 import { type ImagePrediction, predictImage } from '../predict/predict-image.ts'
 import { recordedBootFile, recordedPackage, recordedPrediction } from '../propose/record.ts'
 import type { ImageRecord } from '../propose/record-schema.ts'
@@ -30,7 +31,9 @@ export function predictFor(settings: Settings, contents: ImageContents): ImagePr
   })
   if (settings.target.includes('trusted-execution-clusters')) {
     for (const prediction of predicted.predictions) checkOperatorApproval(prediction)
-    checkOperatorCanCompute(contents.bootFiles, contents.os)
+    const { digest, bootFiles: files, os, imageLabels } = contents
+    checkOperatorCanCompute(files, os)
+    checkOperatorLabel({ digest, files, os, label: imageLabels['org.coreos.pcrs'] }, predicted.predictions)
   }
   return predicted
 }

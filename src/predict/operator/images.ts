@@ -6,9 +6,10 @@ import type { BootFile } from '../../image/boot-file.ts'
 import { type Boot, type LoadFile, makeBoot } from '../boot.ts'
 import { checkOperatorCanCompute } from '../coverage.ts'
 import { parsePcrLabel } from '../output/pcr-label.ts'
+import type { Prediction } from '../prediction.ts'
 import type { OperatorEvent } from './events.ts'
 import { type OperatorJobFiles, operatorJobEvents } from './job.ts'
-import { type OperatorPublication, operatorPublication } from './publication.ts'
+import { type OperatorPublication, operatorPublication, valuesNotPublished } from './publication.ts'
 import { operatorSystem } from './systems.ts'
 
 export interface ImageToApprove {
@@ -38,6 +39,29 @@ export function publicationOfImages(images: readonly ImageToApprove[], load?: Lo
   })
   const { values, warnings } = operatorPublication(computed)
   return { values, warnings: [...failed, ...warnings] }
+}
+
+/**
+ * An image that carries a label, of its base for example, is judged by the label. Throws OPERATOR_WOULD_NOT_APPROVE when the operator would
+ * publish other values by it than nodes need.
+ */
+export function checkOperatorLabel(image: ImageToApprove, predictions: readonly Prediction[]): void {
+  // without a label, and with one that the operator cannot read, its job computes
+  if (image.label === undefined || labelEvents(image.label, image.digest, []) === undefined) return
+  const publication = publicationOfImages([image])
+  const needed = predictions.flatMap(({ pcrs, secureBoot }) =>
+    Object.entries(pcrs).flatMap(([pcr, { sha256 }]) =>
+      sha256 === undefined ? [] : [{ pcr: Number(pcr), sha256, because: `Secure Boot ${secureBoot ? 'on' : 'off'}` }],
+    ),
+  )
+  const [missing] = valuesNotPublished(publication, needed)
+  if (missing === undefined) return
+  throw new ToolError('OPERATOR_WOULD_NOT_APPROVE', 'the image has a label org.coreos.pcrs with other values', {
+    found: `PCR ${missing.pcr} by the label: ${publication.values[`tpm_pcr${missing.pcr}`]?.join(', ') ?? 'none'}`,
+    wanted: missing.sha256,
+    where: { source: image.digest },
+    hint: 'a layered image inherits the labels of its base: remove the label from the base image, or use target trustee',
+  })
 }
 
 /** The operator passes over a label that it cannot read, with a warning. */

@@ -5,7 +5,7 @@ import { authenticodeDigests } from '../../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../../src/formats/pe/pe.ts'
 import type { BootFile, BootFileRole } from '../../../src/image/boot-file.ts'
 import { predictMixes } from '../../../src/predict/mixes/mixes.ts'
-import { publicationOfImages } from '../../../src/predict/operator/images.ts'
+import { checkOperatorLabel, publicationOfImages } from '../../../src/predict/operator/images.ts'
 import { operatorJobEvents, operatorJobFiles } from '../../../src/predict/operator/job.ts'
 import {
   neededValues,
@@ -14,6 +14,7 @@ import {
   valuesNotPublished,
 } from '../../../src/predict/operator/publication.ts'
 import { operatorSystem } from '../../../src/predict/operator/systems.ts'
+import { labelledPcrs } from '../../../src/predict/output/compute-pcrs.ts'
 import { formatPcrLabel } from '../../../src/predict/output/pcr-label.ts'
 import { predictImage } from '../../../src/predict/predict-image.ts'
 import { makeGrub, makeKernel, makeShim } from '../../build/boot-files.ts'
@@ -173,6 +174,11 @@ describe('the publication for images', () => {
     at('grub', `${folder}/grubx64.efi`, makeGrub({ seed })),
     at('kernel', 'usr/lib/modules/1/vmlinuz', makeKernel({ seed, release: '5.14.0-611.el9.x86_64', ...signer })),
   ]
+  const predictOther = () => {
+    const [other] = predictImage({ files: imageFiles(2), secureBoot: true, banks: ['sha256'] }).predictions
+    if (other === undefined) throw new Error('no prediction')
+    return other
+  }
   const on = (files: readonly BootFile[]) =>
     predictImage({ files, secureBoot: true, banks: ['sha256'] }).predictions[0]?.pcrs['4']?.sha256
 
@@ -209,6 +215,21 @@ describe('the publication for images', () => {
     const unreadable = publicationOfImages([{ ...image, label: '{}' }])
     expect(unreadable.values).toEqual(publicationOfImages([image]).values)
     expect(unreadable.warnings).toEqual([expect.stringMatching(/^a: the label org\.coreos\.pcrs cannot be read/)])
+  })
+
+  it('a label that an image inherited is refused unless it has the values that nodes need', () => {
+    const files = imageFiles(1)
+    const { predictions } = predictImage({ files, secureBoot: true, banks: ['sha256'] })
+    const [prediction] = predictions
+    if (prediction === undefined) throw new Error('no prediction')
+    const image = { digest: 'a', files, os: rhel }
+    const label = formatPcrLabel(labelledPcrs(prediction, [4, 14]))
+    const inherited = formatPcrLabel(labelledPcrs(predictOther(), [4, 14]))
+    for (const fine of [label, undefined, 'not JSON']) checkOperatorLabel({ ...image, label: fine }, predictions)
+    for (const wrong of [inherited, formatPcrLabel(labelledPcrs(prediction, [4]))])
+      expect(faultOf(() => checkOperatorLabel({ ...image, label: wrong }, predictions)).code).toBe(
+        'OPERATOR_WOULD_NOT_APPROVE',
+      )
   })
 
   it('has a value with an empty digest for an unsigned kernel, as the job takes it from the signature', () => {
