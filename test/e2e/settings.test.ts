@@ -165,7 +165,7 @@ const rows: readonly Row[] = [
   notSupported('another architecture', { architecture: 'arm64' }, 'arm64'),
   notSupported('another builder', { builder: 'docker' }, 'docker'),
   notSupported('a metalink', { 'kernel-repositories': 'metalink=https://r.invalid/m' }, 'metalink='),
-  notSupported('an image of a registry', { image: 'docker://r.invalid/a/b:c' }, 'image of a registry'),
+  notSupported('an image of a registry', { image: 'docker://r.invalid/a/b:c' }, 'not in an OCI layout'),
   notSupported('merging by itself', { 'auto-merge': 'squash' }, 'auto-merge'),
   notSupported('a later command', { command: 'verify' }, 'verify'),
   {
@@ -224,7 +224,7 @@ describe('the command line', () => {
     [[], 'USAGE', 'no command is given'],
     [[...common, '--gitops-token', 'good-token'], 'SETTING_', 'gitops-token'],
     [[...common, '--base-image'], 'USAGE', 'base-image'],
-    [['predict'], 'USAGE', 'either --image or --boot-file'],
+    [['predict'], 'USAGE', 'one of --image, --boot-file is needed'],
   ])('%j ends with exit code 2: %s', async (words, code, text) => {
     const run = await runCli(words)
     expect(run.exitCode, run.stderr).toBe(2)
