@@ -3,39 +3,26 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Bank } from '../../src/formats/bytes/digest.ts'
-import { machineArm64 } from '../../src/formats/pe/pe.ts'
-import type { Prediction, PredictionDocument } from '../../src/predict/prediction.ts'
+import type { PredictionDocument } from '../../src/predict/prediction.ts'
 import { withOtherByteInText } from '../build/boot/changed-byte.ts'
-import { firmwareKey, makeKernel, makeShim, seededBytes, vendorKeys } from '../build/boot-files.ts'
+import { seededBytes } from '../build/boot-files.ts'
 import { runAction, runCli } from '../build/bundle-runner.ts'
-import { file, type LayerEntry } from '../build/layer.ts'
 import { makeMachine, writeMachine } from '../build/machine.ts'
-import {
-  allBanks,
-  authenticodeOf,
-  bootOfGrub,
-  bootOfUki,
-  digestsOf,
-  eventsIn,
-  folded,
-  valuesOf,
-} from '../build/measured-boot.ts'
+import { allBanks, authenticodeOf, bootOfGrub, eventsIn, valuesOf } from '../build/measured-boot.ts'
 import type { MadeImage } from '../build/oci-layout.ts'
 import {
   archiveOf,
   expectCliRefused,
+  expectFolds,
   grubFiles,
   grubTree,
   imageOf,
   layoutOf,
-  onlyPrediction,
   predicted,
-  vendorDirectory,
+  shortEvents,
 } from '../build/predict-runs.ts'
 import { startRegistry, type TestRegistry } from '../build/registry.ts'
 import { writeTree } from '../build/tree.ts'
-import { makeSystemdProgram, makeUki } from '../build/uki.ts'
 import { temporaryDirectory } from '../edge/temporary-directory.ts'
 
 const seed = 'e2e-predict'
@@ -61,23 +48,6 @@ beforeAll(async () => {
 })
 afterAll(() => registry.close())
 
-/** Every value of the prediction follows from its own events. */
-function expectFolds({ pcrs, events }: Prediction, banks: readonly Bank[] = ['sha256']): void {
-  expect(Object.keys(pcrs).length).toBeGreaterThan(0)
-  for (const [pcr, values] of Object.entries(pcrs)) {
-    expect(Object.keys(values), `banks of PCR ${pcr}`).toEqual([...banks])
-    const own = events.filter(event => `${event.pcr}` === pcr).map(({ digests }) => digests)
-    for (const bank of banks)
-      expect(values[bank], `PCR ${pcr}, ${bank}`).toBe(
-        folded(
-          bank,
-          own.map(digests => digests[bank]),
-        ),
-      )
-  }
-}
-
-const short = ({ events }: Prediction) => events.map(({ pcr, type, digests: { sha256 } }) => ({ pcr, type, sha256 }))
 const longestLine = (text: string) => Math.max(...text.split('\n').map(line => line.length))
 
 describe('an image with shim, GRUB and a kernel', () => {
@@ -100,7 +70,7 @@ describe('an image with shim, GRUB and a kernel', () => {
     expect(document.predictions).toHaveLength(1)
     expect(prediction).toMatchObject({ platform: 'rack', secureBoot: true, bootChain: 'shim-grub-linux' })
     if (prediction === undefined) return
-    expect(short(prediction)).toEqual(eventsIn(booted(true), [4, 7, 14]))
+    expect(shortEvents(prediction)).toEqual(eventsIn(booted(true), [4, 7, 14]))
     expectFolds(prediction)
     for (const { role, authenticode } of document.bootFiles)
       if (role === 'shim' || role === 'grub' || role === 'kernel')
@@ -114,7 +84,7 @@ describe('an image with shim, GRUB and a kernel', () => {
     for (const prediction of predictions) {
       expectFolds(prediction, allBanks)
       const events = booted(prediction.secureBoot)
-      expect(short(prediction)).toEqual(eventsIn(events, [4, 7, 14]))
+      expect(shortEvents(prediction)).toEqual(eventsIn(events, [4, 7, 14]))
       for (const bank of allBanks)
         expect(Object.entries(prediction.pcrs).map(([pcr, values]) => [pcr, values[bank]])).toEqual(
           ['4', '7', '14'].map(pcr => [pcr, valuesOf(events, bank)[pcr]]),
@@ -195,103 +165,6 @@ describe('one byte changed in .text', () => {
     await expectCliRefused(['predict', '--image', `dir:${root}`, ...rack], {
       code: 'SIGNATURE_DIGEST_MISMATCH',
       says: [`${role === 'kernel' ? 'vmlinuz' : `${role}x64.efi`}`],
-    })
-  })
-})
-
-describe('unified kernel images', () => {
-  const release = '6.1.0-1.x86_64'
-  const text = (words: string) => new Uint8Array(Buffer.from(words))
-  const sections = (kind: { readonly machine?: number } = {}) => [
-    { name: '.linux', data: loadedAsImage(makeKernel({ seed, release, signer: null, ...kind })) },
-    { name: '.osrel', data: text('ID=test\n') },
-    { name: '.cmdline', data: text('root=/dev/none') },
-    { name: '.initrd', data: seededBytes(`${seed}/initrd`, 3000) },
-    { name: '.uname', data: text(release) },
-  ]
-  /** A kernel after 5.7 says so in MajorImageVersion, and stubs before 258 have the firmware load it. */
-  function loadedAsImage(kernel: Uint8Array): Uint8Array {
-    const view = new DataView(kernel.buffer, kernel.byteOffset)
-    view.setUint16(view.getUint32(0x3c, true) + 24 + 44, 1, true)
-    return kernel
-  }
-  const sbat = text('sbat,1,SBAT Version,sbat,1,https://example.com\nsystemd-stub,1,systemd,systemd,257.13-1~deb13u1\n')
-  const [first, ...others] = [sections().slice(1), sections().slice(0, 1)]
-  const ukiSignedBy = (signer = firmwareKey(seed)) => makeUki({ seed, only: [...first, ...others.flat()], signer })
-  const inTree = (name: string, entries: readonly LayerEntry[]) => {
-    writeTree(at(name), [file('usr/lib/os-release', 'ID=test\n'), ...entries])
-    return ['--image', `dir:${at(name)}`]
-  }
-  const ukiPath = `usr/lib/modules/${release}/os.efi`
-  const fromFirmware = (secureBoot: boolean) =>
-    bootOfUki({
-      machine,
-      secureBoot,
-      uki: ukiSignedBy(),
-      sections: [...sections(), { name: '.sbat', data: sbat }],
-    })
-
-  it.concurrent.each([true, false])('started by the firmware, Secure Boot %s', async secureBoot => {
-    const words = inTree(`uki-${secureBoot}`, [file(ukiPath, ukiSignedBy())])
-    const state = ['--platform', `rack=${unsaid.efivars}`, '--secure-boot', secureBoot ? 'on' : 'off']
-    const without = await onlyPrediction(...words, ...state, '--phase', 'none')
-    expect(without.bootChain).toBe('uki')
-    expect(short(without)).toEqual(eventsIn(fromFirmware(secureBoot), [4, 7, 11]))
-    expectFolds(without)
-    expect(without.pcrs).not.toHaveProperty('14')
-    const { pcrs, events } = await onlyPrediction(...words, ...state)
-    expect(events.at(-1)).toMatchObject({ pcr: 11, part: 'Pcr11EnterInitrd' })
-    const eleven = eventsIn(fromFirmware(secureBoot), [11]).map(({ sha256 }) => sha256)
-    const word = digestsOf(text('enter-initrd')).sha256
-    expect(pcrs['11']?.sha256).toBe(folded('sha256', [...eleven, word]))
-  })
-
-  const systemdBoot = makeSystemdProgram({
-    program: 'systemd-boot',
-    version: '257.13-1~deb13u1',
-    sections: [],
-    signer: firmwareKey(seed),
-  })
-  const shim = file(`${vendorDirectory}/shimx64.efi`, makeShim({ seed }))
-  const chains = [
-    ['shim-uki', [shim, file(ukiPath, ukiSignedBy(vendorKeys(seed).signer))], ['Pcr4Shim', 'Pcr4Uki']],
-    [
-      'systemd-boot-uki',
-      [file('usr/lib/bootupd/updates/EFI/systemd/systemd-bootx64.efi', systemdBoot), file(ukiPath, ukiSignedBy())],
-      ['Pcr4SystemdBoot', 'Pcr4Uki'],
-    ],
-  ] as const
-  it.concurrent.each(chains)('%s', async (chain, entries, parts) => {
-    const prediction = await onlyPrediction(...inTree(chain, entries), ...rack, '--phase', 'none')
-    expect(prediction.bootChain).toBe(chain)
-    const loaded = prediction.events.filter(({ type }) => type === 'EV_EFI_BOOT_SERVICES_APPLICATION')
-    expect(loaded.map(({ part }) => part)).toEqual(parts)
-    const uki = entries.at(-1)?.content ?? new Uint8Array(0)
-    expect(loaded.at(-1)?.digests.sha256).toBe(Buffer.from(authenticodeOf(uki).sha256).toString('hex'))
-    expect(prediction.pcrs['11']?.sha256).toBe(valuesOf(fromFirmware(true), 'sha256')['11'])
-    expectFolds(prediction)
-  })
-
-  it('an image with GRUB and a unified kernel image needs --boot-chain', async () => {
-    const words = inTree('choice', [...grubTree(files).slice(1), file('boot/EFI/Linux/os.efi', ukiSignedBy())])
-    await expectCliRefused(['predict', ...words, ...rack], { code: 'BOOT_CHAIN_UNCLEAR', says: ['boot-chain'] })
-    const grub = await onlyPrediction(...words, ...rack, '--boot-chain', 'shim-grub-linux')
-    expect(short(grub)).toEqual(eventsIn(booted(true), [4, 7, 14]))
-    const uki = await onlyPrediction(...words, ...rack, '--boot-chain', 'uki', '--phase', 'none')
-    expect(short(uki)).toEqual(eventsIn(fromFirmware(true), [4, 7, 11]))
-  })
-
-  it('for arm64', async () => {
-    const own = sections({ machine: machineArm64 })
-    const stub = { program: 'systemd-stub', version: '257.13-1~deb13u1', machine: machineArm64 } as const
-    const uki = makeSystemdProgram({ ...stub, sections: own, signer: firmwareKey(seed) })
-    const words = [...inTree('arm64', [file(ukiPath, uki)]), '--architecture', 'arm64']
-    const prediction = await onlyPrediction(...words, ...rack, '--phase', 'none')
-    const boot = bootOfUki({ machine, secureBoot: true, uki, sections: [...own, { name: '.sbat', data: sbat }] })
-    expect(short(prediction)).toEqual(eventsIn(boot, [4, 7, 11]))
-    await expectCliRefused(['predict', ...words.slice(0, 2), ...rack, '--boot-chain', 'shim-uki'], {
-      code: 'BOOT_LOADER_MISSING',
-      says: ['shim'],
     })
   })
 })
