@@ -184,6 +184,13 @@ describe('--format', () => {
     for (const { expired } of list) expect(expired).toMatch(/^\d{4}-\d\d-\d\dT00:00:00Z$/)
   })
 
+  it.concurrent('trustee without a platform: only what Secure Boot on gives becomes a value', async () => {
+    const more = ['--trustee-shape=map', '--mixes', ...given(0, 1)]
+    const run = await runCli(['predict', '--format', 'trustee', ...more])
+    expect(run.exitCode, run.stderr).toBe(0)
+    expect(JSON.parse(run.stdout).tpm_pcr4.value).toEqual(valuesIn('4'))
+  })
+
   it.concurrent('trustee, map', async () => {
     expect(await trustee('map')).toEqual({
       tpm_pcr4: { expiration: expect.any(String), value: valuesIn('4') },
