@@ -128,17 +128,24 @@ export interface GrubBoot {
   readonly release: string
   /** How often GRUB measures its kernel under Secure Boot; once when left out. */
   readonly kernels?: number
+  /** MokSBState is 1: the firmware verifies shim, and shim nothing. */
+  readonly insecure?: true
 }
 
 /** A boot of shim, GRUB and Linux, signed by the seed's keys. */
 export function bootOfGrub(boot: GrubBoot): BootEvent[] {
-  const { seed, machine, secureBoot, shim, grub, kernel, initramfs, release, kernels = 1 } = boot
+  const { seed, machine, secureBoot, shim, grub, kernel, initramfs, release, insecure = false } = boot
+  const kernels = secureBoot && !insecure ? (boot.kernels ?? 1) : 0
   const authority = (guid: Uint8Array, name: string, content: Uint8Array) =>
     secureBoot ? [variable('EV_EFI_VARIABLE_AUTHORITY', guid, name, content)] : []
   const vendor = Buffer.concat([shimLock, vendorKeys(seed).ca.certificate])
   const mokList = Buffer.concat([signatureList(shimLock, vendorKeys(seed).ca.certificate), ...machine.enrolled])
   const level = secureBoot ? machine.sbatLevel : 'sbat,1,2021030218\n'
   const path = (name: string) => `/boot/ostree/${name}-${release}`
+  const mokState = [
+    variable('EV_EFI_VARIABLE_AUTHORITY', shimLock, 'MokSBState', Uint8Array.of(1)),
+    ipl(14, 'MokSBState', Uint8Array.of(1)),
+  ]
   const command = (line: string) => ipl(8, `grub_cmd: ${line}`, latin(line))
   return [
     ...firmwareStart(machine, secureBoot),
@@ -146,13 +153,14 @@ export function bootOfGrub(boot: GrubBoot): BootEvent[] {
     loaded(shim, '\\EFI\\redhat\\shimx64.efi'),
     ipl(14, 'MokList', mokList),
     ipl(14, 'MokListX', dummyMokListX),
+    ...(insecure ? mokState : []),
     variable('EV_EFI_VARIABLE_AUTHORITY', shimLock, 'SbatLevel', latin(level)),
     ipl(14, 'MokListTrusted', Uint8Array.of(1)),
-    ...authority(shimLock, 'MokListRT', vendor),
+    ...(insecure ? [] : authority(shimLock, 'MokListRT', vendor)),
     loaded(grub, '\\EFI\\redhat\\grubx64.efi'),
     command(`linux ${path('vmlinuz')} root=/dev/vda4`),
     ipl(9, path('vmlinuz'), kernel),
-    ...Array.from({ length: secureBoot ? kernels : 0 }, () => loaded(kernel, null)),
+    ...Array.from({ length: kernels }, () => loaded(kernel, null)),
     command(`initrd ${path('initramfs')}.img`),
     ipl(9, `${path('initramfs')}.img`, initramfs),
   ]

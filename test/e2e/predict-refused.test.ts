@@ -144,4 +144,14 @@ describe('taken instead', () => {
     expect(shortEvents(prediction)).toEqual(eventsIn(boot, [4, 7, 14]))
     expect(prediction.coverage.kernel.pcr).toBeNull()
   })
+
+  it.concurrent('an unsigned kernel where MokSBState tells shim to verify nothing', async () => {
+    const state = { 'MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23': Uint8Array.of(6, 0, 0, 0, 1) }
+    const changes = { kernel: kernel({ signer: null }) }
+    const prediction = await onlyPrediction(...image(changes), ...platform(machine, state))
+    const boot = bootOfGrub({ seed, machine, secureBoot: true, ...files, ...changes, insecure: true })
+    expect(shortEvents(prediction)).toEqual(eventsIn(boot, [4, 7, 14]))
+    expect(prediction).toMatchObject({ secureBoot: true, coverage: { kernel: { pcr: null } } })
+    expect(prediction.notes.join('\n')).toContain('MokSBState is 1')
+  })
 })

@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest'
 import { machineArm64 } from '../../src/formats/pe/pe.ts'
 import { firmwareKey, makeKernel, makeShim, seededBytes, vendorKeys } from '../build/boot-files.ts'
+import type { SigningKey } from '../build/certificate.ts'
 import { file, type LayerEntry } from '../build/layer.ts'
 import { authenticodeOf, bootOfGrub, bootOfUki, digestsOf, eventsIn, folded, valuesOf } from '../build/measured-boot.ts'
 import {
@@ -65,29 +66,35 @@ it.concurrent.each([true, false])('started by the firmware, Secure Boot %s', asy
   expect(pcrs['11']?.sha256).toBe(folded('sha256', [...eleven, word]))
 })
 
-const systemdBoot = makeSystemdProgram({
-  program: 'systemd-boot',
-  version: '257.13-1~deb13u1',
-  sections: [],
-  signer: firmwareKey(seed),
-})
+const systemdBoot = (signer: SigningKey) =>
+  file(
+    'usr/lib/bootupd/updates/EFI/systemd/systemd-bootx64.efi',
+    makeSystemdProgram({ program: 'systemd-boot', version: '257.13-1~deb13u1', sections: [], signer }),
+  )
 const shim = file(`${vendorDirectory}/shimx64.efi`, makeShim({ seed }))
+const [byMaker, byVendor] = [firmwareKey(seed), vendorKeys(seed).signer]
+const linux = file(`usr/lib/modules/${release}/vmlinuz`, makeKernel({ seed, release, signer: byMaker }))
 const chains = [
-  ['shim-uki', [shim, file(ukiPath, ukiSignedBy(vendorKeys(seed).signer))], ['Pcr4Shim', 'Pcr4Uki']],
+  ['shim-uki', [shim, file(ukiPath, ukiSignedBy(byVendor))], ['Shim', 'Uki']],
+  ['systemd-boot-uki', [systemdBoot(byMaker), file(ukiPath, ukiSignedBy())], ['SystemdBoot', 'Uki']],
   [
-    'systemd-boot-uki',
-    [file('usr/lib/bootupd/updates/EFI/systemd/systemd-bootx64.efi', systemdBoot), file(ukiPath, ukiSignedBy())],
-    ['Pcr4SystemdBoot', 'Pcr4Uki'],
+    'shim-systemd-boot-uki',
+    [shim, systemdBoot(byVendor), file(ukiPath, ukiSignedBy(byVendor))],
+    ['Shim', 'SystemdBoot', 'Uki'],
   ],
+  ['systemd-boot-linux', [systemdBoot(byMaker), linux], ['SystemdBoot', 'Vmlinuz']],
 ] as const
 it.concurrent.each(chains)('%s', async (chain, entries, parts) => {
-  const prediction = await onlyPrediction(...inTree(entries), ...rack, '--phase', 'none')
+  const named = ['shim-systemd-boot-uki', 'systemd-boot-linux'].includes(chain) ? ['--boot-chain', chain] : []
+  const prediction = await onlyPrediction(...inTree(entries), ...rack, '--phase', 'none', ...named)
   expect(prediction.bootChain).toBe(chain)
   const loaded = prediction.events.filter(({ type }) => type === 'EV_EFI_BOOT_SERVICES_APPLICATION')
-  expect(loaded.map(({ part }) => part)).toEqual(parts)
-  const uki = entries.at(-1)?.content ?? new Uint8Array(0)
-  expect(loaded.at(-1)?.digests.sha256).toBe(Buffer.from(authenticodeOf(uki).sha256).toString('hex'))
-  expect(prediction.pcrs['11']?.sha256).toBe(valuesOf(fromFirmware(true), 'sha256')['11'])
+  expect(loaded.map(({ part }) => part)).toEqual(parts.map(part => `Pcr4${part}`))
+  expect(loaded.map(({ digests }) => digests.sha256)).toEqual(
+    entries.map(({ content = new Uint8Array(0) }) => Buffer.from(authenticodeOf(content).sha256).toString('hex')),
+  )
+  const eleven = chain.endsWith('uki') ? valuesOf(fromFirmware(true), 'sha256')['11'] : undefined
+  expect(prediction.pcrs['11']?.sha256).toBe(eleven)
   expectFolds(prediction)
 })
 

@@ -96,6 +96,40 @@ const foreign = new Uint8Array([
 /** Words that do not fit together. */
 const usage: readonly Row[] = [
   {
+    name: '--as-operator with a form that it does not have',
+    words: () => [...image(), '--as-operator', '--format=trustee', '--trustee-shape=list'],
+    code: 'USAGE',
+    exitCode: 2,
+    says: ['--as-operator', '--format'],
+  },
+  {
+    name: '--as-operator with a log, which the operator does not read',
+    words: () => [...image(), '--as-operator', ...log('operator.bin', true)],
+    code: 'USAGE',
+    exitCode: 2,
+    says: ['--as-operator', '--substitute'],
+  },
+  {
+    name: '--as-operator, which stands instead of --mixes',
+    words: () => [...image(), '--as-operator', '--mixes'],
+    code: 'USAGE',
+    exitCode: 2,
+    says: ['--as-operator', '--mixes'],
+  },
+  {
+    name: '--substitute with a form that has no place for it',
+    words: () => [...usual, ...log('keylime.bin', true), '--format', 'keylime'],
+    code: 'USAGE',
+    exitCode: 2,
+    says: ['--substitute', 'keylime'],
+  },
+  {
+    name: 'reference values without the bank that they are in',
+    words: () => [...usual, '--bank', 'sha1', '--format=trustee', '--trustee-shape=list'],
+    code: 'FORMAT_CANNOT_EXPRESS',
+    says: ['--bank sha256'],
+  },
+  {
     name: 'several images without --mixes',
     words: () => [...image(), ...image()],
     code: 'USAGE',
