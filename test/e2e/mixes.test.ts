@@ -1,40 +1,22 @@
-// `predict` for several images: mixes, what the operator publishes, and the forms of other programs, compared with boots of each mix.
+// `predict` for several images: mixes and what the operator publishes, compared with boots of each mix.
 
-import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { PredictionDocument } from '../../src/predict/prediction.ts'
-import { firmwareKey, makeGrub, makeKernel, makeShim } from '../build/boot-files.ts'
+import { firmwareKey, seededBytes } from '../build/boot-files.ts'
 import { runCli } from '../build/bundle-runner.ts'
-import { authenticodeOf, bootOfGrub, digestsOf, folded, valuesOf } from '../build/measured-boot.ts'
-import {
-  expectCliRefused,
-  type GrubFiles,
-  grubFiles,
-  grubTree,
-  imageOf,
-  layoutOf,
-  predicted,
-  wordsFor,
-} from '../build/predict-runs.ts'
+import { imageHistory } from '../build/image-history.ts'
+import { file } from '../build/layer.ts'
+import { folded } from '../build/measured-boot.ts'
+import { predicted } from '../build/predict-runs.ts'
 import { expectClean } from '../build/refusal.ts'
+import { makeSystemdProgram, makeUki } from '../build/uki.ts'
 import { temporaryDirectory } from '../edge/temporary-directory.ts'
 
 const seed = 'e2e-mixes'
 const directory = temporaryDirectory()
-const words = wordsFor(seed, directory)
-const { machine } = words
-const rack = words.platform()
-const release = (build: number) => `5.14.0-${build}.el9.x86_64`
-const old = words.files
-const next = grubFiles(seed, {
-  shim: makeShim({ seed, version: '15.8' }),
-  grub: makeGrub({ seed, sbat: 'redhat-2.12' }),
-  kernel: makeKernel({ seed, release: release(605) }),
-  release: release(605),
-})
-const newest = grubFiles(seed, { ...next, kernel: makeKernel({ seed, release: release(611) }), release: release(611) })
-// the same images with the keys of another vendor, whose shim the firmware trusts too
-const rotated = grubFiles(`${seed}/rotated`, { shim: makeShim({ seed: `${seed}/rotated`, signer: firmwareKey(seed) }) })
+const history = imageHistory(seed, directory)
+const { images, given, bootOf, imageAt, rack, words } = history
+beforeAll(history.write)
 
 type Mixes = readonly {
   readonly platform: string | null
@@ -48,23 +30,6 @@ type Mixes = readonly {
 interface MixesDocument extends PredictionDocument {
   readonly mixes: Mixes
   readonly skipped: readonly { readonly bootLoader: string; readonly kernel: string; readonly code: string }[]
-}
-
-const images: { words: string[]; digest: string; files: GrubFiles }[] = []
-beforeAll(async () => {
-  for (const [index, files] of [old, next, newest, rotated].entries()) {
-    const image = imageOf(grubTree(files))
-    const source = await layoutOf(join(directory, `image-${index}`), image)
-    images.push({ words: ['--image', source], digest: image.digest, files })
-  }
-})
-const imageAt = (index: number) => images[index] ?? { words: [], digest: '', files: old }
-const given = (...indexes: readonly number[]) => indexes.flatMap(index => imageAt(index).words)
-
-/** PCR → value after a boot with the boot loader of one image and the kernel of another. */
-function bootOf(bootLoader: number, kernel: number): Record<string, string> {
-  const [{ shim, grub }, other] = [imageAt(bootLoader).files, imageAt(kernel).files]
-  return valuesOf(bootOfGrub({ seed, machine, secureBoot: true, ...other, shim, grub }), 'sha256')
 }
 
 async function mixesOf(...more: readonly string[]): Promise<MixesDocument> {
@@ -163,108 +128,36 @@ describe('--as-operator', () => {
   })
 })
 
-describe('--format', () => {
-  const format = async (name: string, ...more: readonly string[]) => {
-    const run = await runCli(['predict', '--format', name, ...rack, ...more])
-    expect(run.stderr).toBe('')
-    expect(run.exitCode).toBe(0)
-    return JSON.parse(run.stdout)
-  }
-  const pairs = () => [bootOf(0, 0), bootOf(0, 1), bootOf(1, 0), bootOf(1, 1)]
-  const valuesIn = (pcr: string) => [...new Set(pairs().map(values => values[pcr] ?? ''))].sort()
-  const trustee = (shape: string) => format('trustee', '--trustee-shape', shape, '--mixes', ...given(0, 1))
-
-  it.concurrent('trustee, list: each value once under the names that policies read', async () => {
-    const list = (await trustee('list')) as { name: string; expired: string; 'hash-value': object[] }[]
-    const hashes = (pcr: string) => valuesIn(pcr).map(value => ({ alg: 'sha256', value }))
-    expect(list.map(one => [one.name, one['hash-value']])).toEqual([
-      ['tpm_pcr4', hashes('4')],
-      ['tpm_pcr14', hashes('14')],
-    ])
-    for (const { expired } of list) expect(expired).toMatch(/^\d{4}-\d\d-\d\dT00:00:00Z$/)
-  })
-
-  it.concurrent('trustee without a platform: only what Secure Boot on gives becomes a value', async () => {
-    const more = ['--trustee-shape=map', '--mixes', ...given(0, 1)]
-    const run = await runCli(['predict', '--format', 'trustee', ...more])
-    expect(run.exitCode, run.stderr).toBe(0)
-    expect(JSON.parse(run.stdout).tpm_pcr4.value).toEqual(valuesIn('4'))
-  })
-
-  it.concurrent('trustee, map', async () => {
-    expect(await trustee('map')).toEqual({
-      tpm_pcr4: { expiration: expect.any(String), value: valuesIn('4') },
-      tpm_pcr14: { expiration: expect.any(String), value: valuesIn('14') },
+describe('unified kernel images', () => {
+  const [release, signer] = ['6.1.0-1.x86_64', firmwareKey(seed)]
+  const trees = ['old', 'new'].map(name => {
+    const loader = makeSystemdProgram({
+      program: 'systemd-boot',
+      version: '257.13-1~deb13u1',
+      sections: [{ name: '.data', data: seededBytes(name, 100) }],
+      signer,
     })
-  })
-
-  it.concurrent('trustee, tuples: the values of one boot together, and the policy that reads them', async () => {
-    const { referenceValues, policy } = await trustee('tuples')
-    const tuples = pairs().map(({ 4: pcr04, 7: pcr07, 14: pcr14 }) => JSON.stringify({ pcr04, pcr07, pcr14 }))
-    expect(Object.keys(referenceValues)).toEqual(['tpm_pcr_tuples'])
-    expect(referenceValues.tpm_pcr_tuples.value.map((one: object) => JSON.stringify(one))).toEqual(tuples.sort())
-    expect(policy).toContain('query_reference_value("tpm_pcr_tuples")')
-  })
-
-  it.concurrent('pcrlock: what systemd adds before, and the components in their order, make PCR 4', async () => {
-    const files = (await format('pcrlock', ...given(0))) as Record<
-      string,
-      { records: { pcr: number; digests: { hashAlg: string; digest: string }[] }[] }
-    >
-    expect(Object.keys(files)).toEqual(Object.keys(files).toSorted())
-    const own = Object.keys(files)
-      .toSorted()
-      .flatMap(name => files[name]?.records ?? [])
-      .filter(({ pcr }) => pcr === 4)
-      .map(({ digests }) => digests.find(({ hashAlg }) => hashAlg === 'sha256')?.digest ?? '')
-    const systemd = [Buffer.from('Calling EFI Application from Boot Option'), new Uint8Array(4)]
-    const before = systemd.map(data => digestsOf(new Uint8Array(data)).sha256)
-    expect(folded('sha256', [...before, ...own])).toBe(bootOf(0, 0)['4'])
-  })
-
-  it.concurrent('keylime: files by their Authenticode digest, what is not known left open', async () => {
-    const hex = (bytes: Uint8Array) => `0x${Buffer.from(authenticodeOf(bytes).sha256).toString('hex')}`
-    const policy = await format('keylime', ...given(0))
-    expect(policy).toMatchObject({
-      has_secureboot: true,
-      scrtm_and_bios: null,
-      kernels: [
-        {
-          shim_authcode_sha256: hex(old.shim),
-          grub_authcode_sha256: hex(old.grub),
-          kernel_authcode_sha256: hex(old.kernel),
-          initrd_plain_sha256: `0x${Buffer.from(digestsOf(old.initramfs).sha256).toString('hex')}`,
-          kernel_cmdline: null,
-        },
-      ],
-    })
-    expect(policy.mokdig).toHaveLength(1)
-  })
-
-  it.concurrent('compute-pcrs: every PCR with the events that make it', async () => {
-    const { pcrs } = (await format('compute-pcrs', ...given(1))) as {
-      pcrs: {
-        id: number
-        value: string
-        events: { pcr: number; hash: string; id: string }[]
-      }[]
+    const uki = file(`usr/lib/modules/${release}/os.efi`, makeUki({ seed: `${seed}/${name}`, signer }))
+    return {
+      alone: words.tree([uki]),
+      withLoader: words.tree([uki, file('usr/lib/bootupd/updates/EFI/systemd/systemd-bootx64.efi', loader)]),
     }
-    expect(pcrs.map(({ id, value }) => [id, value])).toEqual([4, 7, 14].map(pcr => [pcr, bootOf(1, 1)[`${pcr}`]]))
-    for (const { value, events } of pcrs)
-      expect(
-        folded(
-          'sha256',
-          events.map(({ hash }) => hash),
-        ),
-      ).toBe(value)
+  })
+  const rows = [
+    ['alone: the firmware starts one of the two', 'alone', 2, 2],
+    ['behind systemd-boot: each with each', 'withLoader', 4, 2],
+  ] as const
+  it.concurrent.each(rows)('%s', async (_, kind, boots4, values11) => {
+    const { mixes } = await mixesOf(...trees.flatMap(tree => tree[kind]))
+    const values = (pcr: number) => mixes.filter(mix => mix.pcr === pcr).flatMap(mix => mix.values)
+    expect(values(4)).toHaveLength(boots4)
+    expect(values(4).flatMap(({ from }) => from)).toHaveLength(boots4)
+    expect(values(11)).toHaveLength(values11)
   })
 
-  it.concurrent('a GRUB that measures twice: pcrlock takes it, compute-pcrs has no name for it', async () => {
-    const twice = words.image({ grub: makeGrub({ seed, sbat: 'debian-2.06' }) })
-    await expectCliRefused(['predict', '--format', 'compute-pcrs', ...rack, ...twice], {
-      code: 'FORMAT_CANNOT_EXPRESS',
-      says: ['Pcr4VmlinuzAgain'],
-    })
-    expect(Object.keys(await format('pcrlock', ...twice)).join()).toContain('650-kernel')
+  it.concurrent('for the operator: no value, and why', async () => {
+    const run = await runCli(['predict', '--json', '--as-operator', ...(trees[0]?.alone ?? [])])
+    expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
+    expect(JSON.parse(run.stdout)).toMatchObject({ values: {}, warnings: [expect.stringContaining('cannot compute')] })
   })
 })
