@@ -2,12 +2,13 @@
 
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { PredictionDocument } from '../../src/predict/prediction.ts'
-import { firmwareKey, seededBytes } from '../build/boot-files.ts'
+import { signPe } from '../build/authenticode.ts'
+import { firmwareKey, makeShim, seededBytes } from '../build/boot-files.ts'
 import { runCli } from '../build/bundle-runner.ts'
 import { imageHistory } from '../build/image-history.ts'
 import { file } from '../build/layer.ts'
-import { folded } from '../build/measured-boot.ts'
-import { predicted } from '../build/predict-runs.ts'
+import { bootOfGrub, folded, valuesOf } from '../build/measured-boot.ts'
+import { type GrubFiles, predicted } from '../build/predict-runs.ts'
 import { expectClean } from '../build/refusal.ts'
 import { makeSystemdProgram, makeUki } from '../build/uki.ts'
 import { temporaryDirectory } from '../edge/temporary-directory.ts'
@@ -104,6 +105,38 @@ describe('--mixes', () => {
     expect(lines.filter(line => line.length > 80)).toEqual([])
     expect(run.stdout).toMatch(/boot loader 1, kernel 2: the kernel is updated/)
     expect(run.stdout.replace(/\s+/g, '')).toContain(bootOf(0, 1)['4'])
+  })
+})
+
+describe('a newer shim with a higher SBAT level', () => {
+  const [low, high] = [words.machine.sbatLevel, 'sbat,1,2025021800\nshim,4\ngrub,5\n']
+  const raised = Buffer.from(makeShim({ seed, version: '15.8', signer: null }))
+  raised.write(high, raised.indexOf(low), 'latin1')
+  const { files } = words
+  const next = { ...files, shim: signPe(new Uint8Array(raised), firmwareKey(seed)) }
+  const trees = [words.image(files), words.image(next)].flat()
+  const bootAt = ({ shim }: GrubFiles, sbatLevel: string) => {
+    const machine = { ...words.machine, sbatLevel }
+    const {
+      4: pcr04,
+      7: pcr07,
+      14: pcr14,
+    } = valuesOf(bootOfGrub({ seed, machine, secureBoot: true, ...files, shim }), 'sha256')
+    return JSON.stringify({ pcr04, pcr07, pcr14 })
+  }
+  const before = bootAt(files, low)
+  const back = bootAt(files, high)
+  const after = bootAt(next, high)
+  const rows = [
+    ['back to the old shim the machine keeps the level', [], [before, back, after]],
+    ['without rollback nobody comes back', ['--mix-rollback=false'], [before, after]],
+  ] as const
+  it.concurrent.each(rows)('%s', async (_, policy, wanted) => {
+    const form = ['--format=trustee', '--trustee-shape=tuples']
+    const run = await runCli(['predict', ...trees, '--mixes', ...rack, ...form, ...policy])
+    expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
+    const tuples: object[] = JSON.parse(run.stdout).referenceValues.tpm_pcr_tuples.value
+    expect(tuples.map(tuple => JSON.stringify(tuple))).toEqual(wanted.toSorted())
   })
 })
 
