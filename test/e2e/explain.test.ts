@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { ReasonCode } from '../../src/predict/explain-reasons.ts'
+import type { ReasonCode } from '../../src/predict/explain/reasons.ts'
 import { makeBaseImage } from '../build/base-image.ts'
 import { withOtherByteInText } from '../build/boot/changed-byte.ts'
 import { makeGrub, makeKernel, makeShim, seededBytes } from '../build/boot-files.ts'

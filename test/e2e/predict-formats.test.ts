@@ -72,6 +72,16 @@ it.concurrent('pcrlock: what systemd adds before, and the components in their or
   expect(folded('sha256', [...before, ...own])).toBe(bootOf(0, 0)['4'])
 })
 
+it.concurrent('pcrlock without a platform: nobody said that Secure Boot is off, so it is the boot with it on', async () => {
+  const pcrlock = async (...more: readonly string[]) => {
+    const run = await runCli(['predict', '--format', 'pcrlock', ...given(0), ...more])
+    expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
+    return run.stdout
+  }
+  expect(await pcrlock()).toBe(await pcrlock('--secure-boot', 'on'))
+  expect(await pcrlock()).not.toBe(await pcrlock('--secure-boot', 'off'))
+})
+
 it.concurrent('keylime: files by their Authenticode digest, what is not known left open', async () => {
   const hex = (bytes: Uint8Array) => `0x${Buffer.from(authenticodeOf(bytes).sha256).toString('hex')}`
   const policy = await format('keylime', ...given(0))

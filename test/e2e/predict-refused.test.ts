@@ -33,7 +33,7 @@ const boots: readonly Row[] = [
     name: 'an unsigned kernel',
     words: () => [...image({ kernel: kernel({ signer: null }) }), ...platform()],
     code: 'KERNEL_UNSIGNED',
-    says: ['vmlinuz', 'secure-boot: off'],
+    says: ['vmlinuz', 'no Authenticode signature'],
   },
   {
     name: 'an unsigned GRUB',

@@ -30,6 +30,8 @@ const log = (name: string, secureBoot: boolean, cut?: number) => {
   return ['--substitute', at(name)]
 }
 
+const withoutKeys = () => platform(makeMachine(seed, { PK: new Uint8Array(0) }))
+
 interface Row {
   readonly name: string
   readonly words: () => readonly string[]
@@ -78,9 +80,12 @@ const unknown: readonly Row[] = [
   },
   {
     name: 'two predictions in a form for one',
-    words: () => [...image(), '--format', 'pcrlock'],
+    words: () => {
+      const { efivars } = writeMachine(at('second'), { seed, machine, secureBoot: true })
+      return [...usual, '--platform', `second=${efivars}`, '--format', 'pcrlock']
+    },
     code: 'FORMAT_CANNOT_EXPRESS',
-    says: ['Secure Boot on', 'Secure Boot off', '--secure-boot'],
+    says: ['rack, Secure Boot on; second, Secure Boot on', '--platform'],
   },
 ]
 const foreign = new Uint8Array([
@@ -96,25 +101,41 @@ const foreign = new Uint8Array([
 /** Words that do not fit together. */
 const usage: readonly Row[] = [
   {
+    name: 'reference values without Secure Boot, which nobody said is off',
+    words: () => [...image(), ...withoutKeys(), '--format=trustee', '--trustee-shape=list'],
+    code: 'FORMAT_CANNOT_EXPRESS',
+    says: ['nobody said that it is off', 'secureBoot: false'],
+  },
+  {
+    name: 'reference values of a TPM for a TDX machine',
+    words: () => [
+      ...image(),
+      ...platform(machine, { 'platform.yaml': 'measurement: tdx\n' }),
+      ...['--format=trustee', '--trustee-shape=map'],
+    ],
+    code: 'FORMAT_CANNOT_EXPRESS',
+    says: ['rack', 'RTMR'],
+  },
+  {
     name: '--as-operator with a form that it does not have',
     words: () => [...image(), '--as-operator', '--format=trustee', '--trustee-shape=list'],
     code: 'USAGE',
     exitCode: 2,
-    says: ['--as-operator', '--format'],
+    says: ['as-operator', 'format'],
   },
   {
     name: '--as-operator with a log, which the operator does not read',
     words: () => [...image(), '--as-operator', ...log('operator.bin', true)],
     code: 'USAGE',
     exitCode: 2,
-    says: ['--as-operator', '--substitute'],
+    says: ['as-operator', 'substitute'],
   },
   {
     name: '--as-operator, which stands instead of --mixes',
     words: () => [...image(), '--as-operator', '--mixes'],
     code: 'USAGE',
     exitCode: 2,
-    says: ['--as-operator', '--mixes'],
+    says: ['as-operator', 'mixes'],
   },
   {
     name: '--substitute with a form that has no place for it',
