@@ -25,7 +25,8 @@ interface Found {
 const nothing = new Uint8Array(0)
 
 /**
- * `vendor` is of this image's shim, `otherShims` of every other shim that is known to the run.
+ * `vendor` is of this image's shim, `otherShims` of every other shim that is known to the run. Where the vendor parts of several of them fit, the
+ * longest is taken, with a note: interface §2 names an order of comparing, but a part that grew begins with what it was before.
  * Throws PLATFORM_INSUFFICIENT when MokListRT begins with the vendor part of no known shim, nor with one certificate
  * that a shim may have put there.
  */
@@ -45,21 +46,9 @@ function enrolledIn({ name, mok }: Platform, vendor: VendorCert, otherShims: rea
   const whole = contentsOf(mok.list)
   if (whole.length === 0) return { rest: nothing, notes: [] }
   const own = vendorLists(vendor)
-  const parts = [own, ...otherShims.map(vendorLists)].filter(part => part.length > 0)
-  const part = parts.find(candidate => beginsWith(whole, candidate))
-  if (part !== undefined) {
-    const longer = parts.find(other => other.length > part.length && beginsWith(whole, other))
-    return {
-      rest: whole.subarray(part.length),
-      notes:
-        longer === undefined
-          ? []
-          : [
-              `MokListRT of profile ${name} also begins with the vendor part of another known shim; ` +
-                'what that shim has more is taken as enrolled by the user',
-            ],
-    }
-  }
+  const parts = [own, ...otherShims.map(vendorLists)]
+  const part = longestFit(whole, parts)
+  if (part !== undefined) return behind(whole, part, parts, `MokListRT of profile ${name}`)
   if (own.length === 0)
     return { rest: whole, notes: [`this shim has no vendor part: all of MokListRT of profile ${name} is the user's`] }
   return withoutFirstCertificate(name, whole)
@@ -95,12 +84,15 @@ function deniedIn({ name, mok }: Platform, vendor: VendorCert, otherShims: reado
   const whole = contentsOf(mok.listX ?? nothing)
   if (whole.length === 0) return { rest: nothing, notes: [] }
   const shims = [vendor, ...otherShims]
-  const part = shims.map(({ denied }) => denied).find(denied => denied.length > 0 && beginsWith(whole, denied))
-  if (part !== undefined) return { rest: whole.subarray(part.length), notes: [] }
-  // a build without vendor_dbx fits when it is the one whose certificates MokListRT begins with
+  const parts = shims.map(({ denied }) => denied)
+  const part = longestFit(whole, parts)
+  if (part !== undefined) return behind(whole, part, parts, `MokListXRT of profile ${name}`)
+  const enrolled = contentsOf(mok.list ?? nothing)
+  const author = longestFit(enrolled, shims.map(vendorLists))
+  // a build without vendor_dbx fits when it is the one whose certificates MokListRT begins with, or has none and MokListRT is all the user's
   const wrote = (shim: VendorCert) => {
     const lists = vendorLists(shim)
-    return lists.length > 0 && beginsWith(contentsOf(mok.list ?? nothing), lists)
+    return lists.length > 0 ? beginsWith(enrolled, lists) : shim === vendor && author === undefined
   }
   if (shims.some(shim => shim.denied.length === 0 && wrote(shim))) return { rest: whole, notes: [] }
   return {
@@ -109,6 +101,18 @@ function deniedIn({ name, mok }: Platform, vendor: VendorCert, otherShims: reado
       `MokListXRT of profile ${name} begins with the vendor_dbx of no known shim: the user's MokListX is taken as empty`,
     ],
   }
+}
+
+/** Of parts that are not empty. One vendor's parts grow from build to build, so that a shorter one fits what a later build wrote. */
+function longestFit(whole: Uint8Array, parts: readonly Uint8Array[]): Uint8Array | undefined {
+  const fitting = parts.filter(part => part.length > 0 && beginsWith(whole, part))
+  return fitting.toSorted((a, b) => b.length - a.length)[0]
+}
+
+function behind(whole: Uint8Array, part: Uint8Array, parts: readonly Uint8Array[], variable: string): Found {
+  const shorter = parts.some(other => other.length > 0 && other.length < part.length && beginsWith(part, other))
+  const note = `${variable} begins with the vendor parts of several known shims: the longest is taken as the vendor’s, what follows as the user’s`
+  return { rest: whole.subarray(part.length), notes: shorter ? [note] : [] }
 }
 
 /** What shim writes for an empty list stands for nothing. */

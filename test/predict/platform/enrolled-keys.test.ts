@@ -59,12 +59,32 @@ describe('enrolled keys', () => {
     })
   })
 
-  it('says when two known shims could have written it', () => {
+  it('begin behind the longest vendor part that fits, whichever shim it is of, and say that others fit too', () => {
     const more = build(lists([redHatOwner, certificate], [redHatOwner, other], [redHatOwner, third]))
-    const { list, notes } = enrolledKeys(left(more), redHat, [more])
-    expect(list).toEqual(lists([redHatOwner, third]))
-    expect(notes).toHaveLength(1)
-    expect(enrolledKeys(left(more), more, [redHat])).toEqual({ list: none, listX: none, notes: [] })
+    for (const [own, known] of [
+      [redHat, more],
+      [more, redHat],
+    ] as const) {
+      const { list, notes } = enrolledKeys(left(more, mok), own, [known])
+      expect(list).toEqual(mok)
+      expect(notes).toEqual([expect.stringMatching(/^MokListRT of profile node begins with .* several known shims/)])
+    }
+    expect(enrolledKeys(left(redHat, mok), redHat, [more]).notes).toEqual([])
+  })
+
+  it('begin behind the longest vendor_dbx that fits', () => {
+    const hashes = [1, 2].map(byte => sha256List(guids.shimLock, new Uint8Array(32).fill(byte)))
+    const [short, long] = [hashes.slice(0, 1), hashes].map(some => build(certificate, formatSignatureLists(some)))
+    if (short === undefined || long === undefined) throw new Error('two builds')
+    for (const [own, known] of [
+      [short, long],
+      [long, short],
+    ] as const) {
+      const { listX, notes } = enrolledKeys(left(long, none, denied), own, [known])
+      expect(listX).toEqual(denied)
+      expect(notes).toEqual([expect.stringMatching(/^MokListXRT of profile node begins with .* several known shims/)])
+    }
+    expect(enrolledKeys(left(short, none, denied), long, [short])).toEqual({ list: none, listX: denied, notes: [] })
   })
 
   it('of an unknown shim: the first certificate is the vendor’s, and only that one', () => {
@@ -117,5 +137,7 @@ describe('enrolled keys', () => {
   it('are all there is for a shim without vendor part, unless another known shim wrote it', () => {
     expect(enrolledKeys(left(nobody, mok), nobody)).toMatchObject({ list: mok, notes: [expect.any(String)] })
     expect(enrolledKeys(left(fedora, mok), nobody, [fedora])).toEqual({ list: mok, listX: none, notes: [] })
+    expect(enrolledKeys(left(nobody, mok, denied), nobody).listX).toEqual(denied)
+    expect(enrolledKeys(left(fedora, mok, denied), nobody, [debian]).listX).toEqual(join(fedora.denied, denied))
   })
 })
