@@ -69,6 +69,9 @@ export function parseSbatLevel(text: string): SbatLevel | undefined {
   return { version, date, revocations }
 }
 
+/** How a level begins. A second beginning before the NUL makes the first one no level: its line would have a comma too many. */
+const beginning = /(?=sbat,[0-9]{1,9},[0-9]{10}\n)/
+
 /**
  * Levels that a build without .sbatlevel carries among its data (15.3 to 15.6), each text once.
  * Nothing says which of them is which. Throws SHIM_UNSUPPORTED when there are too many to be real.
@@ -77,10 +80,15 @@ export function findCompiledLevels(bytes: Uint8Array, source: string): string[] 
   const most = 16
   const found = new Set<string>()
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = file.indexOf('sbat,'); at >= 0; at = file.indexOf('sbat,', at + 1)) {
+  // each byte is looked at once or twice, whatever the file holds: only what ends at a NUL, and only its last beginning
+  for (let at = file.indexOf('sbat,'); at >= 0; ) {
     const end = file.indexOf(0, at)
-    if (end < 0 || end - at > largestLevel) continue
-    const text = file.toString('latin1', at, end)
+    if (end < 0) break
+    const text =
+      file
+        .toString('latin1', Math.max(at, end - largestLevel), end)
+        .split(beginning)
+        .at(-1) ?? ''
     if (text.endsWith('\n') && parseSbatLevel(text) !== undefined) found.add(text)
     if (found.size > most)
       throw new ToolError('SHIM_UNSUPPORTED', 'shim holds too many SBAT levels', {
@@ -88,6 +96,7 @@ export function findCompiledLevels(bytes: Uint8Array, source: string): string[] 
         wanted: 'two or three',
         where: { source },
       })
+    at = file.indexOf('sbat,', end)
   }
   return [...found]
 }

@@ -87,6 +87,24 @@ describe('levels among the data of an old build', () => {
     expect(findCompiledLevels(data, 'shim')).toEqual([automatic, latest])
   })
 
+  it('are found behind other text, and not where a second level begins before the NUL', () => {
+    const data = text(`${'x'.repeat(9000)}sbat,${automatic}\0${automatic}${latest}\0${latest.slice(0, -1)}\0`)
+    expect(findCompiledLevels(data, 'shim')).toEqual([automatic, latest])
+    expect(findCompiledLevels(text(latest), 'shim')).toEqual([])
+  })
+
+  it.each([
+    ['beginnings without end', 'sbat,'],
+    ['levels without end', latest],
+    ['levels with a few ends', `${`${latest}`.repeat(80)}\0`],
+    ['ends only', 'sbat,\0'],
+  ])('are looked for in a time that grows with the data: %s', (_, part) => {
+    const data = text(part.repeat(Math.ceil((4 * 1024 ** 2) / part.length)))
+    const begun = performance.now()
+    findCompiledLevels(data, 'shim')
+    expect(performance.now() - begun).toBeLessThan(3000)
+  })
+
   it('are not taken on and on', () => {
     const many = Array.from({ length: 40 }, (_, index) => `sbat,1,20210302${10 + index}\n\0`).join('')
     expect(faultOf(() => findCompiledLevels(text(many), 'shim')).code).toBe('SHIM_UNSUPPORTED')
