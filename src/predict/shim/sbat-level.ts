@@ -8,6 +8,7 @@ import {
   originalLevel,
   parseSbatLevel,
   parseSbatLevelSection,
+  type SbatLevel,
   type SbatLevels,
 } from '../../formats/shim/sbat-level.ts'
 import { compareShimVersions, formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
@@ -58,7 +59,7 @@ export function sbatVariableName(version: ShimVersion): 'SBAT' | 'SbatLevel' {
 /**
  * `secureBoot`: that of the firmware; MokSBState is read later. `nvram`: the level on the machine before this boot,
  * undefined for none. Throws PLATFORM_INSUFFICIENT for a shim before 15.7 whose own level cannot be told from the
- * binary and matters, SHIM_UNSUPPORTED for a newer one without .sbatlevel.
+ * binary and matters, SHIM_UNSUPPORTED for a newer one without .sbatlevel, PLATFORM_INVALID for an `nvram` that would have to be compared and is no level.
  */
 export function measuredSbatLevel(
   shim: ShimSbatFacts,
@@ -87,8 +88,8 @@ function keptOrSet(own: string, nvram: string | undefined, what: string): Measur
 
 /** sbat.c, preserve_sbat_uefi_variable: the larger version wins, else the date, compared as text; equal dates keep. */
 function isKept(nvram: string, own: string): boolean {
-  const [current, candidate] = [parseSbatLevel(nvram), parseSbatLevel(own)]
-  if (current === undefined || candidate === undefined || nvram.length < originalLevel.length) return false
+  if (nvram.length < originalLevel.length) return false
+  const [current, candidate] = [readLevel(nvram), readLevel(own)]
   const longer = current.version.length - candidate.version.length
   if (longer > 0 || (longer === 0 && current.version > candidate.version)) return true
   return current.date >= candidate.date
@@ -131,13 +132,18 @@ export function sbatRevokes(rows: readonly SbatRow[], level: string): SbatRow | 
   })
 }
 
-/** The first line, `sbat,1,…`, is one of them. A text that is no level must not pass as one that revokes nothing. */
-function levelRows(level: string): readonly { readonly component: string; readonly generation: number }[] {
-  const parsed = parseSbatLevel(level)
-  if (parsed === undefined)
-    throw new ToolError('PLATFORM_INVALID', 'cannot read an SBAT level', {
-      found: JSON.stringify(level.slice(0, 60)),
-      wanted: 'sbat,version,date and lines of component,generation',
-    })
-  return [{ component: 'sbat', generation: Number(parsed.version) }, ...parsed.revocations]
+/** The first line, `sbat,1,…`, is one of them. */
+function levelRows(level: string): SbatLevel['revocations'] {
+  const { version, revocations } = readLevel(level)
+  return [{ component: 'sbat', generation: Number(version) }, ...revocations]
+}
+
+/** A text that is no level must not pass as one that revokes nothing, nor as one that shim would not keep. */
+function readLevel(text: string): SbatLevel {
+  const level = parseSbatLevel(text)
+  if (level !== undefined) return level
+  throw new ToolError('PLATFORM_INVALID', 'cannot read an SBAT level', {
+    found: JSON.stringify(text.slice(0, 60)),
+    wanted: 'sbat,version,date and lines of component,generation',
+  })
 }

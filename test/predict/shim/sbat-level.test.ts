@@ -50,7 +50,8 @@ describe('the level that is measured', () => {
       'sbat,2,2021030218\n',
     ],
     ['16.1, on, longer version there', shim('16.1', of2023), true, 'sbat,10,2021030218\n', 'sbat,10,2021030218\n'],
-    ['16.1, on, something broken there', shim('16.1', of2023), true, 'sbat,1,2999', of2023],
+    ['16.1, on, too short to be any level there', shim('16.1', of2023), true, 'sbat,1,2999', of2023],
+    ['16.1, off, something that is no level there', shim('16.1', of2023), false, 'sbat,1,2999010100\n,\n', first],
     ['16.1, off', shim('16.1', of2023), false, undefined, first],
     ['16.1, off, newer level there', shim('16.1', of2023), false, of2025, first],
     ['15.8, off, newer level there', shim('15.8', of2023), false, of2025, first],
@@ -74,6 +75,13 @@ describe('the level that is measured', () => {
     const fault = faultOf(() => measuredSbatLevel(facts, true, nvram))
     expect(fault.code).toBe('PLATFORM_INSUFFICIENT')
     expect(fault.where.source).toBe('shimx64.efi')
+  })
+
+  it.each([
+    ['16.1', shim('16.1', of2023), 'sbat,1,2999010100\nshim,new\n'],
+    ['15.6', shim('15.6', undefined, [of2022]), `${first}\r\n`],
+  ])('%s: what the machine has is refused when it has to be compared and cannot be read', (_, facts, nvram) => {
+    expect(faultOf(() => measuredSbatLevel(facts, true, nvram)).code).toBe('PLATFORM_INVALID')
   })
 
   it('a newer shim without .sbatlevel is refused', () => {
