@@ -3,7 +3,7 @@
 import { constants, type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
-import { type ArchiveMember, archiveBlock, parseArchiveHeader } from '../formats/oci/archive-header.ts'
+import { archiveBlock, checkPaxRecords, parseArchiveHeader } from '../formats/oci/archive-header.ts'
 import { documentCeiling } from '../formats/oci/json.ts'
 
 export interface LayoutFiles {
@@ -97,7 +97,7 @@ function layoutFiles(source: string, find: (path: string) => Promise<Extent>): L
 /** Members of an image: three files, and blobs; a registry's image has fewer than 500 layers. */
 const memberCeiling = 10_000
 
-/** The first member of a name counts, as in containers/image. */
+/** Only what has one meaning is read: of two members of a name containers/image, which unpacks the archive, takes the last. */
 async function readMembers(
   file: FileHandle,
   source: string,
@@ -108,7 +108,7 @@ async function readMembers(
     let count = 0
     for (let at = 0; at < end; ) {
       const { bytesRead, buffer } = await file.read(new Uint8Array(archiveBlock), 0, archiveBlock, at)
-      const member: ArchiveMember | undefined = parseArchiveHeader(buffer.subarray(0, bytesRead), source, at)
+      const member = parseArchiveHeader(buffer.subarray(0, bytesRead), source, at)
       if (member === undefined) break
       const start = at + archiveBlock
       if (start + member.size > end)
@@ -123,13 +123,34 @@ async function readMembers(
           wanted: `at most ${memberCeiling}`,
           where: { source },
         })
-      if (member.isFile && !members.has(member.name)) members.set(member.name, { start, size: member.size })
+      if (member.kind === 'pax') checkPaxRecords(await readRecords(file, start, member.size, source), source, start)
+      else if (members.has(member.name))
+        throw new ToolError('IMAGE_INVALID', 'the OCI archive has a file twice', {
+          found: member.name,
+          wanted: 'each file once',
+          where: { source, path: member.name, offset: at },
+        })
+      if (member.kind === 'file') members.set(member.name, { start, size: member.size })
       at = start + Math.ceil(member.size / archiveBlock) * archiveBlock
     }
     return members
   } finally {
     await file.close()
   }
+}
+
+/** Times, owners and attributes of one file. */
+const recordsCeiling = 1024 ** 2
+
+async function readRecords(file: FileHandle, start: number, size: number, source: string): Promise<Uint8Array> {
+  if (size > recordsCeiling)
+    throw new ToolError('CEILING_REACHED', 'the OCI archive has too large a pax header', {
+      found: `${size} bytes`,
+      wanted: `at most ${recordsCeiling}`,
+      where: { source, offset: start },
+    })
+  const { bytesRead, buffer } = await file.read(new Uint8Array(size), 0, size, start)
+  return buffer.subarray(0, bytesRead)
 }
 
 async function openPlain(full: string, path: string, source: string, hint: string): Promise<FileHandle> {

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inspectImage } from '../../src/commands/read-image.ts'
+import { archiveFiles } from '../../src/edge/layout-files.ts'
 import { openArchive, openLayout } from '../../src/edge/oci-layout.ts'
 import { ToolError } from '../../src/errors.ts'
 import { baseEntries } from '../build/coreos.ts'
 import { cuts } from '../build/damage.ts'
 import { expectToolError } from '../build/expect-error.ts'
-import { makeLayer } from '../build/layer.ts'
+import { concat, makeLayer, paxMember, rawMember } from '../build/layer.ts'
 import { makeImage, writeLayout } from '../build/oci-layout.ts'
 
 const amd64 = { architecture: 'amd64' } as const
@@ -46,6 +47,51 @@ describe('an OCI archive', () => {
     execFileSync('tar', ['-C', path('layout'), '-cf', path('part.tar'), 'oci-layout'])
     const error = await expectToolError('IMAGE_NOT_FOUND', openArchive(path('part.tar'), amd64))
     expect(error.where?.path).toBe('index.json')
+  })
+
+  const index = rawMember('index.json', '0', 'first')
+  const prefix = (header: Uint8Array) => header.set(Buffer.from('.'), 345)
+  const refused: readonly (readonly [string, readonly Uint8Array[]])[] = [
+    ['a second member of a name', [index, rawMember('./index.json', '0', 'second')]],
+    ['a directory of that name', [index, rawMember('index.json/', '5')]],
+    ['a symbolic link over it', [index, rawMember('index.json', '2', '', { target: 'other' })]],
+    ['a hard link over it', [index, rawMember('index.json', '1', '', { target: 'other' })]],
+    ['a FIFO', [index, rawMember('index.json', '6')]],
+    ['another name in pax records', [index, paxMember([['path', 'index.json']]), rawMember('other', '0', 'second')]],
+    ['another size in pax records', [paxMember([['size', '3']]), index]],
+    ['a sparse file', [paxMember([['GNU.sparse.name', 'index.json']]), rawMember('other', '0', 'x'), index]],
+    ['a name for all members', [index, paxMember([['path', 'index.json']], 'g'), rawMember('other', '0', 'second')]],
+    ['broken pax records', [index, rawMember('PaxHeaders/x', 'x', '9999 path=index.json\n'), rawMember('other', '0')]],
+    ['a long name', [index, rawMember('././@LongLink', 'L', 'index.json\0'), rawMember('other', '0', 'second')]],
+    ['a long link', [index, rawMember('././@LongLink', 'K', 'other\0'), rawMember('index.json', '1')]],
+    ['a name in two parts', [index, rawMember('index.json', '0', 'second', { edit: prefix })]],
+    ...['/index.json', 'blobs/../index.json', './/index.json', '././index.json', 'index.json/'].map(
+      name => [`a name to be cleaned: ${name}`, [index, rawMember(name, '0', 'second')]] as const,
+    ),
+  ]
+  it.each(refused)('with %s is refused: unpacked it would be another layout', async (_, members) => {
+    await writeFile(path('two.tar'), concat([...members, new Uint8Array(1024)]))
+    const error = await expectToolError('IMAGE_INVALID', archiveFiles(path('two.tar')))
+    expect(error.where?.source).toBe(`oci-archive:${path('two.tar')}`)
+  })
+
+  it('with times and owners in pax records, and directories twice, is read', async () => {
+    const records = paxMember([
+      ['mtime', '1.5'],
+      ['SCHILY.xattr.user.note', 'path=index.json\n20 path=index.json\n'],
+    ])
+    const directory = rawMember('blobs/', '5')
+    await writeFile(path('pax.tar'), concat([directory, directory, records, index, new Uint8Array(1024)]))
+    const files = await archiveFiles(path('pax.tar'))
+    expect(Buffer.from(await files.readWhole('index.json')).toString()).toBe('first')
+  })
+
+  it('with large pax records is refused before they are read', async () => {
+    const size = (header: Uint8Array) => header.set(Buffer.from('77777777777'), 124)
+    await writeFile(path('large.tar'), rawMember('PaxHeaders/x', 'x', '', { edit: size }))
+    await expectToolError('IMAGE_INVALID', archiveFiles(path('large.tar')))
+    await writeFile(path('large.tar'), rawMember('PaxHeaders/x', 'x', new Uint8Array(2 * 1024 ** 2)))
+    await expectToolError('CEILING_REACHED', archiveFiles(path('large.tar')))
   })
 
   it('cut at any length, or with a byte of its headers changed, is refused or holds the same image', async () => {
