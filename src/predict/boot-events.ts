@@ -7,7 +7,8 @@ import { grubKernelLoads } from './grub-build.ts'
 import { type LoadedFile, loadedFile } from './loaded-file.ts'
 import { imageEvent, variableEvent } from './measured.ts'
 import type { MeasuredEvent } from './prediction.ts'
-import { checkSbat, type StartedShim, shimTrust, startShim } from './shim/shim-events.ts'
+import { checkSbat } from './shim/check-sbat.ts'
+import { type StartedShim, shimTrust, startShim } from './shim/shim-events.ts'
 import type { Authority } from './trust/authority.ts'
 import { sameVariable } from './trust/shim-authority.ts'
 import type { StubBuild } from './uki/stub.ts'
@@ -115,8 +116,9 @@ function authorityPart(name: FileName, variable: string): string {
   return `Pcr7${file}${storeWords[variable] ?? variable}`
 }
 
-/** Everything that shim looks at; a kernel may come without SBAT section. Throws SBAT_REVOKED. */
-function checkRevoked({ loads, shim, kernel }: Boot, { sbatLevel }: StartedShim): void {
-  if (sbatLevel === undefined) return
-  for (const file of loads) if (file !== shim?.file) checkSbat(file, sbatLevel, file !== kernel)
+/** Everything that shim looks at: what it starts itself needs a section, what others ask it about does not. Throws SBAT_REVOKED. */
+function checkRevoked({ loads, shim }: Boot, started: StartedShim): void {
+  const [first, ...others] = loads.filter(file => file !== shim?.file)
+  if (first !== undefined) checkSbat(first, started, 'started')
+  for (const file of others) checkSbat(file, started, 'asked')
 }

@@ -8,12 +8,16 @@ export interface PeSectionToMake {
   readonly data: Uint8Array
   /** Size in memory; the length of `data` when left out. */
   readonly virtualSize?: number
+  /** How many COFF relocations the header claims; 0 when left out. */
+  readonly relocations?: number
 }
 
 export interface PeToMake {
   readonly sections: readonly PeSectionToMake[]
   /** 0x8664 (x86-64) when left out; 0xaa64 is AArch64. */
   readonly machine?: number
+  /** 10 (EFI application) when left out. */
+  readonly subsystem?: number
   readonly magic?: 'PE32' | 'PE32+'
   /** Bytes behind the last section. */
   readonly overlay?: Uint8Array
@@ -63,7 +67,7 @@ export function makePe(wanted: PeToMake, signer?: SigningKey): Uint8Array {
   view.setUint32(optionalAt + 36, fileAlignment, true)
   view.setUint32(optionalAt + 56, placed.at(-1)?.memoryEnd ?? sectionAlignment, true)
   view.setUint32(optionalAt + 60, headersSize, true)
-  view.setUint16(optionalAt + 68, 10, true)
+  view.setUint16(optionalAt + 68, wanted.subsystem ?? 10, true)
   view.setUint32(optionalAt + (wide ? 108 : 92), directories, true)
 
   for (const [index, section] of placed.entries()) {
@@ -73,6 +77,7 @@ export function makePe(wanted: PeToMake, signer?: SigningKey): Uint8Array {
     view.setUint32(at + 12, section.virtualAddress, true)
     view.setUint32(at + 16, section.end - section.start, true)
     view.setUint32(at + 20, section.start, true)
+    view.setUint16(at + 32, section.relocations ?? 0, true)
     view.setUint32(at + 36, section.name === '.text' ? 0x60000020 : 0x40000040, true)
     file.set(section.data, section.start)
   }

@@ -13,6 +13,8 @@ export interface PeSection {
   readonly virtualAddress: number
   readonly sizeOfRawData: number
   readonly pointerToRawData: number
+  /** COFF relocations, which no linked file has. */
+  readonly hasRelocations: boolean
   /** The bytes that memory holds: VirtualSize of them, or fewer when the file has fewer (the rest is zero). */
   readonly data: Uint8Array
 }
@@ -37,6 +39,9 @@ export function parseSectionTable(cursor: ByteCursor, count: number, symbols: Sy
     const virtualAddress = header.u32('VirtualAddress')
     const sizeOfRawData = header.u32('SizeOfRawData')
     const pointerToRawData = header.u32('PointerToRawData')
+    const pointerToRelocations = header.u32('PointerToRelocations')
+    header.skip('PointerToLinenumbers', 4)
+    const numberOfRelocations = header.u16('NumberOfRelocations')
     const end = pointerToRawData + sizeOfRawData
     if (sizeOfRawData > 0 && end > cursor.bytes.length)
       throw header.error('SizeOfRawData', `ends at ${end}`, `an end within the ${cursor.bytes.length} bytes`)
@@ -49,6 +54,7 @@ export function parseSectionTable(cursor: ByteCursor, count: number, symbols: Sy
       virtualAddress,
       sizeOfRawData,
       pointerToRawData,
+      hasRelocations: pointerToRelocations !== 0 || numberOfRelocations !== 0,
       data: cursor.bytes.subarray(
         sizeOfRawData > 0 ? pointerToRawData : 0,
         sizeOfRawData > 0 ? pointerToRawData + size : 0,

@@ -2,7 +2,6 @@
 
 import { ToolError } from '../../errors.ts'
 import { findSection, type PeFile } from '../../formats/pe/pe.ts'
-import type { SbatRow } from '../../formats/shim/sbat.ts'
 import {
   findCompiledLevels,
   originalLevel,
@@ -11,6 +10,7 @@ import {
   type SbatLevel,
   type SbatLevels,
 } from '../../formats/shim/sbat-level.ts'
+import type { SbatGeneration } from '../../formats/shim/sbat-section.ts'
 import { compareShimVersions, formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
 
 /** What a shim binary says of SBAT levels. */
@@ -124,7 +124,7 @@ const generationBits = 0xffff
  * rows too: it refuses to run when they are revoked. A component that the level does not name is never revoked, and of
  * two lines for one component the first counts. Only under Secure Boot. Throws PLATFORM_INVALID for a text that is no level.
  */
-export function sbatRevokes(rows: readonly SbatRow[], level: string): SbatRow | undefined {
+export function sbatRevokes(rows: readonly SbatGeneration[], level: string): SbatGeneration | undefined {
   const revocations = levelRows(level)
   return rows.find(row => {
     const line = revocations.find(({ component }) => component === row.component)

@@ -1,12 +1,9 @@
 // What shim measures when it starts, and by which certificates it trusts the files it loads (rhboot/shim mok.c, sbat.c, verify.c).
 
-import { ToolError } from '../../errors.ts'
 import { guids } from '../../formats/efi/guid.ts'
 import { parseSignatureLists } from '../../formats/efi/signature-list.ts'
-import { findSection } from '../../formats/pe/pe.ts'
 import { mokListContents, mokListXContents } from '../../formats/shim/mok-list.ts'
-import { parseSbat } from '../../formats/shim/sbat.ts'
-import { formatShimVersion } from '../../formats/shim/version.ts'
+import { formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
 import type { Boot } from '../boot.ts'
 import type { Conditions } from '../conditions.ts'
 import { firmwareKeys } from '../firmware-events.ts'
@@ -16,11 +13,13 @@ import { enrolledKeys } from '../platform/enrolled-keys.ts'
 import type { MeasuredEvent } from '../prediction.ts'
 import type { Authority } from '../trust/authority.ts'
 import { type ShimKeys, shimAuthorities } from '../trust/shim-authority.ts'
-import { type MeasuredSbatLevel, measuredSbatLevel, sbatRevokes, shimSbatFacts, tellsOwnLevel } from './sbat-level.ts'
+import { checkSbat } from './check-sbat.ts'
+import { type MeasuredSbatLevel, measuredSbatLevel, shimSbatFacts, tellsOwnLevel } from './sbat-level.ts'
 import { type ShimVariable, shimVariables, trustedNote } from './shim-variables.ts'
 
 /** shim in the state that it is in once it has read its variables. */
 export interface StartedShim {
+  readonly version: ShimVersion
   /** Of PCR 14, and of PCR 7 where a platform is known; in log order. */
   readonly events: readonly MeasuredEvent[]
   /** undefined: no platform is known, and an old shim does not tell its own level. */
@@ -39,7 +38,7 @@ export function startShim({ file, build }: NonNullable<Boot['shim']>, conditions
   const facts = shimSbatFacts(file.pe, version)
   const tells = platform !== null || tellsOwnLevel(facts)
   const sbatLevel = tells ? measuredSbatLevel(facts, state.variable === 1, platform?.sbatLevel) : undefined
-  if (state.firmwareVerifies && sbatLevel !== undefined) checkSbat(file, sbatLevel)
+  if (state.firmwareVerifies && sbatLevel !== undefined) checkSbat(file, { version, sbatLevel }, 'own')
   const enrolled =
     platform === null ? { list: nothing, listX: nothing, notes: [] } : enrolledKeys(platform, vendor, otherShims)
   const mok = platform?.mok
@@ -54,6 +53,7 @@ export function startShim({ file, build }: NonNullable<Boot['shim']>, conditions
   })
   const lists = (bytes: Uint8Array, name: string) => parseSignatureLists(bytes, `${file.file.path}, ${name}`)
   return {
+    version,
     events: variables.map(variable => startEvent(variable, file)),
     sbatLevel,
     keys:
@@ -81,32 +81,6 @@ function startEvent({ pcr, name, data, because }: ShimVariable, { file }: Loaded
 /** The entries by which shim trusts a file, as it measures them; none where it does not check. Throws as `shimAuthorities`. */
 export function shimTrust(file: LoadedFile, { keys }: StartedShim): readonly Authority[] {
   return keys === undefined ? [] : shimAuthorities(file, keys)
-}
-
-/**
- * Refuses what shim refuses for its SBAT generation (sbat.c, verify_sbat_section). Files that shim loads itself need the section; what
- * others ask shim about may come without. Throws SBAT_REVOKED.
- */
-export function checkSbat({ pe, file }: LoadedFile, { level }: MeasuredSbatLevel, needed = true): void {
-  const section = findSection(pe, '.sbat')
-  const [, first = ''] = level.split(/[\n,]/)
-  const asked = level.trim().replaceAll('\n', ' ')
-  if (section === undefined) {
-    if (!needed) return
-    throw new ToolError('SBAT_REVOKED', 'shim refuses a file without SBAT section', {
-      found: 'no section .sbat',
-      wanted: `generations not below ${asked}`,
-      where: { source: file.path },
-    })
-  }
-  const revoked = sbatRevokes(parseSbat(section.data, file.path, 'SBAT_REVOKED'), level)
-  if (revoked === undefined) return
-  throw new ToolError('SBAT_REVOKED', `SBAT level ${first} revokes the file`, {
-    found: `${revoked.component}, generation ${revoked.generation}`,
-    wanted: `not below ${asked}`,
-    where: { source: file.path, path: '.sbat' },
-    hint: 'take a newer build of the file',
-  })
 }
 
 /** For people. */
