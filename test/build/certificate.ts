@@ -10,6 +10,7 @@ import {
   sign,
 } from 'node:crypto'
 import type { Bank } from '../../src/formats/bytes/digest.ts'
+import { formatHex } from '../../src/formats/bytes/hex.ts'
 import {
   bitString,
   context,
@@ -48,8 +49,19 @@ export interface SigningKeyOptions {
   readonly authority?: false
   /** Extended key usages beside code signing. */
   readonly usages?: readonly string[]
+  /** pathLenConstraint of basicConstraints. */
+  readonly pathLength?: number
+  /** More extensions. */
+  readonly extensions?: readonly ExtensionToMake[]
   /** 1: no extensions. */
   readonly version?: 1
+}
+
+export interface ExtensionToMake {
+  readonly id: string
+  readonly critical?: true
+  /** DER. */
+  readonly value: Uint8Array
 }
 
 const made = new Map<string, SigningKey>()
@@ -72,8 +84,9 @@ export function signatureAlgorithm(bank: Bank, key: KeyObject): Uint8Array {
 export function makeSigningKey(seed: string | number = 'test', options: SigningKeyOptions = {}): SigningKey {
   const commonName = options.commonName ?? `Test signing key ${seed}`
   const name = JSON.stringify([String(seed), commonName, options.issuer?.commonName ?? null])
-  const { issuer, curve, digest = 'sha256', authority, usages = [], version } = options
-  const form = JSON.stringify([name, curve, digest, authority, usages, version])
+  const { issuer, curve, digest = 'sha256', authority, usages = [], version, pathLength } = options
+  const more = (options.extensions ?? []).map(one => extension(one))
+  const form = JSON.stringify([name, curve, digest, authority, usages, version, pathLength, more.map(formatHex)])
   const kept = createHash('sha256')
     .update(issuer?.certificate ?? '')
     .update(form)
@@ -89,12 +102,13 @@ export function makeSigningKey(seed: string | number = 'test', options: SigningK
     sequence(
       objectIdentifier('2.5.29.19'),
       derTrue(),
-      octetString(authority === false ? sequence() : sequence(derTrue())),
+      octetString(authority === false ? sequence() : sequence(derTrue(), ...lengthOf(pathLength))),
     ),
     sequence(
       objectIdentifier('2.5.29.37'),
       octetString(sequence(...['1.3.6.1.5.5.7.3.3', ...usages].map(objectIdentifier))),
     ),
+    ...more,
   )
   const signingKey = issuer?.privateKey ?? privateKey
   const toBeSigned = sequence(
@@ -112,6 +126,14 @@ export function makeSigningKey(seed: string | number = 'test', options: SigningK
   const key = { commonName, privateKey, certificate, issuerName, serialNumber, subjectName }
   made.set(kept, key)
   return key
+}
+
+function extension({ id, critical, value }: ExtensionToMake): Uint8Array {
+  return sequence(objectIdentifier(id), ...(critical ? [derTrue()] : []), octetString(value))
+}
+
+function lengthOf(pathLength: number | undefined): Uint8Array[] {
+  return pathLength === undefined ? [] : [unsignedInteger(Uint8Array.of(pathLength))]
 }
 
 function curveKey(seed: string): KeyObject {

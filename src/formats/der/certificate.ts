@@ -7,11 +7,11 @@ import {
   type DerOrigin,
   derError,
   isUniversal,
-  objectIdentifier,
   parseDer,
   tags,
   universalAt,
 } from './element.ts'
+import { certificateExtensions, extensionIds } from './extensions.ts'
 
 export interface Certificate {
   readonly bytes: Uint8Array
@@ -70,21 +70,27 @@ export function isIssuedBy(certificate: Certificate, issuer: Certificate): boole
   }
 }
 
-const basicConstraints = '2.5.29.19'
-const keyUsage = '2.5.29.15'
-
 /** OpenSSL's exceptions: version 1 and self-issued, or a key usage (which checkIssued read) instead of basic constraints. */
 function mayIssueWithoutFlag(parent: X509Certificate, { toBeSigned, bytes }: Certificate): boolean {
   const fields = parseDer(toBeSigned, { source: '', path: 'TBSCertificate', code: 'INPUT_INVALID' })
   if (!hasVersion(fields)) return parent.checkIssued(new X509Certificate(bytes))
-  const extensions = fields.children.find(child => child.tagClass === 'context' && child.tagNumber === 3)
-  const names = (extensions?.children[0]?.children ?? []).map(child => objectIdentifier(childAt(child, 0, 'extnID')))
-  return names.includes(keyUsage) && !names.includes(basicConstraints)
+  const ids = certificateExtensions(toBeSigned).map(({ id }) => id)
+  return ids.includes(extensionIds.keyUsage) && !ids.includes(extensionIds.basicConstraints)
 }
 
 /** Object identifiers of the extended key usage; empty without that extension or when it cannot be read. */
 export function extendedKeyUsage(certificate: Certificate): readonly string[] {
   return new X509Certificate(certificate.bytes).keyUsage ?? []
+}
+
+/** True for an RSA key by its plain name, rsaEncryption. */
+export function hasRsaKey({ bytes }: Certificate): boolean {
+  try {
+    return new X509Certificate(bytes).publicKey.asymmetricKeyType === 'rsa'
+  } catch {
+    // a key of an unknown kind
+    return false
+  }
 }
 
 /** True when the bytes are one DER SEQUENCE that ends exactly where they end. */

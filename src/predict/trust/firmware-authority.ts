@@ -18,6 +18,7 @@ import type { Authority } from './authority.ts'
 import {
   describeAnchors,
   describePath,
+  doubtOf,
   faultOfAll,
   type TrustAnchor,
   trustAnchors,
@@ -44,7 +45,7 @@ export interface FirmwareKeys {
  * each denies. A time of revocation does not weaken a denial, since no timestamps are read.
  *
  * Throws BOOT_LOADER_UNSIGNED or KERNEL_UNSIGNED, SIGNATURE_INVALID or SIGNATURE_DIGEST_MISMATCH when no signature
- * verifies, NOT_TRUSTED_BY_FIRMWARE, DENIED_BY_FIRMWARE.
+ * verifies, NOT_TRUSTED_BY_FIRMWARE (also for what builds of the firmware see differently: `chainDoubt`), DENIED_BY_FIRMWARE.
  */
 export function firmwareAuthority(file: LoadedFile, keys: FirmwareKeys): Authority {
   const { signatures, digests } = file
@@ -101,6 +102,13 @@ function byCertificate(
   if (anchor === undefined) return undefined
   const { entry, certificate } = anchor
   refuseDeniedCertificate(file, keys, certificate)
+  const doubt = doubtOf(certificate, signature)
+  if (doubt !== undefined)
+    throw refusal(file, 'NOT_TRUSTED_BY_FIRMWARE', 'it is not predicted whether the firmware trusts the signer', {
+      found: `${describePath(signature)}; ${doubt}`,
+      wanted:
+        'a chain that every build of the firmware takes: RSA keys, no other critical extension, no name constraints',
+    })
   return inDb(entry, `db of ${keys.source} holds ${certificate.subject}, which vouches for ${describePath(signature)}`)
 }
 

@@ -1,58 +1,14 @@
 // Which entries make shim start a file under Secure Boot: rhboot/shim verify.c (shim.c before 16.1).
 
 import { type ErrorCode, ToolError } from '../../errors.ts'
-import type { Bank } from '../../formats/bytes/digest.ts'
-import { extendedKeyUsage, sameElement } from '../../formats/der/certificate.ts'
-import { type Guid, guids } from '../../formats/efi/guid.ts'
-import {
-  findImageHash,
-  formatSignatureData,
-  formatSignatureLists,
-  parseSignatureLists,
-  type SignatureData,
-  type SignatureList,
-} from '../../formats/efi/signature-list.ts'
+import { type Certificate, hasRsaKey, sameElement } from '../../formats/der/certificate.ts'
+import { guids } from '../../formats/efi/guid.ts'
+import { findImageHash, formatSignatureData, type SignatureData } from '../../formats/efi/signature-list.ts'
 import type { AuthenticodeSignature } from '../../formats/pe/signature.ts'
-import { vendorMokList } from '../../formats/shim/mok-list.ts'
-import type { VendorCert } from '../../formats/shim/vendor-cert.ts'
-import { compareShimVersions, type ShimVersion } from '../../formats/shim/version.ts'
 import type { LoadedFile } from '../loaded-file.ts'
 import type { Authority } from './authority.ts'
-import type { FirmwareKeys } from './firmware-authority.ts'
-import {
-  certificateOf,
-  describeAnchors,
-  describePath,
-  faultOfAll,
-  type TrustAnchor,
-  trustAnchors,
-  vouchesFor,
-} from './trust-anchor.ts'
-
-export interface ShimKeys extends FirmwareKeys {
-  readonly version: ShimVersion
-  readonly vendor: VendorCert
-  /** Content of MokListRT: the vendor's part, then the enrolled keys. */
-  readonly mokList: readonly SignatureList[]
-  /** Content of MokListXRT. */
-  readonly mokListX: readonly SignatureList[]
-  /** shim does not look into db (MokIgnoreDB). */
-  readonly ignoreDb: boolean
-}
-
-/** One place that shim looks in, under the name that it measures. */
-interface Store {
-  readonly name: string
-  readonly vendorGuid: Guid
-  readonly lists: readonly SignatureList[]
-  /** The hashes of whole files that shim compares there, in this order. */
-  readonly hashes: readonly Bank[]
-}
-
-/** Since then shim reads MokListRT, which holds the vendor's certificate; before, MokList with the enrolled keys alone. */
-const readsMokListRt = { major: 15, minor: 7 }
-/** Certificates for kernel modules only, which shim skips. */
-const moduleSigning = '1.3.6.1.4.1.2312.16.1.2'
+import { allowingStores, denyingStores, type ShimKeys, type Store, usableAnchors } from './shim-stores.ts'
+import { certificateOf, describeAnchors, describePath, doubtOf, faultOfAll, vouchesFor } from './trust-anchor.ts'
 
 /**
  * What shim measures when it verifies a file, in this order and before it leaves out what it measured before
@@ -61,11 +17,11 @@ const moduleSigning = '1.3.6.1.4.1.2312.16.1.2'
  * path or signed a certificate on it, else the vendor's certificate itself. A signature that a denied certificate
  * vouches for gives an event named after that list, and the file still starts when another signature is trusted.
  *
- * shim looks at the first certificate of each list only, and at signatures over SHA-256 only. SBAT is not looked at
- * here.
+ * shim looks at the first certificate of each list only, at signatures over SHA-256 only, and at RSA keys only. SBAT
+ * is not looked at here.
  *
  * Throws BOOT_LOADER_UNSIGNED or KERNEL_UNSIGNED, SIGNATURE_INVALID or SIGNATURE_DIGEST_MISMATCH when no signature
- * verifies, NOT_TRUSTED_BY_SHIM, DENIED_BY_SHIM, and SHIM_UNSUPPORTED for unreadable vendor lists.
+ * verifies, NOT_TRUSTED_BY_SHIM (also for chains of which it is not certain: `chainDoubt`), DENIED_BY_SHIM, and SHIM_UNSUPPORTED for unreadable vendor lists.
  */
 export function shimAuthorities(file: LoadedFile, keys: ShimKeys): readonly Authority[] {
   const [denying, allowing] = [denyingStores(keys), allowingStores(keys)]
@@ -78,6 +34,7 @@ export function shimAuthorities(file: LoadedFile, keys: ShimKeys): readonly Auth
   const allowedHash = byHash(file, allowing)
   if (allowedHash !== undefined) return [allowedHash]
   const verdicts = file.signatures.map(signature => {
+    refuseDoubtful(file, keys, signature, [...denying, ...allowing])
     const denial = byCertificate(signature, denying)
     if (denial !== undefined) return { allowed: false, authority: denial }
     return { allowed: true, authority: byCertificate(signature, allowing) ?? byVendor(signature, keys) }
@@ -93,47 +50,6 @@ export function sameVariable(a: Authority, b: Authority): boolean {
   return one.name === other.name && one.vendorGuid === other.vendorGuid && sameElement(one.data, other.data)
 }
 
-function denyingStores({ vendor, dbx, mokListX, source }: ShimKeys): Store[] {
-  const vendorDbx = parseSignatureLists(vendor.denied, source, 'SHIM_UNSUPPORTED')
-  const [firmware, shim] = [guids.imageSecurityDatabase, guids.shimLock]
-  return [
-    // shim measures its own denied list under the name of the firmware's
-    { name: 'dbx', vendorGuid: firmware, lists: vendorDbx, hashes: ['sha256', 'sha1'] },
-    { name: 'dbx', vendorGuid: firmware, lists: dbx, hashes: ['sha256', 'sha1'] },
-    { name: 'MokListX', vendorGuid: shim, lists: mokListX, hashes: ['sha256'] },
-  ]
-}
-
-function allowingStores(keys: ShimKeys): Store[] {
-  const { vendor, db, ignoreDb, mokList, version, source } = keys
-  const [firmware, shim] = [guids.imageSecurityDatabase, guids.shimLock]
-  const wholeList = compareShimVersions(version, readsMokListRt) >= 0
-  const stores: Store[] = []
-  if (!ignoreDb) stores.push({ name: 'db', vendorGuid: firmware, lists: db, hashes: ['sha256', 'sha1'] })
-  if (vendor.allowed.kind === 'lists') {
-    const lists = parseSignatureLists(vendor.allowed.bytes, source, 'SHIM_UNSUPPORTED')
-    stores.push({ name: 'vendor_db', vendorGuid: firmware, lists, hashes: ['sha256'] })
-  }
-  stores.push({
-    name: wholeList ? 'MokListRT' : 'MokList',
-    vendorGuid: shim,
-    lists: wholeList ? mokList : withoutVendor(mokList, vendor, source),
-    hashes: ['sha256'],
-  })
-  return stores
-}
-
-/** The enrolled part of MokListRT: what follows the vendor's lists. */
-function withoutVendor(
-  mokList: readonly SignatureList[],
-  vendor: VendorCert,
-  source: string,
-): readonly SignatureList[] {
-  const own = parseSignatureLists(vendorMokList(vendor), source, 'SHIM_UNSUPPORTED')
-  const first = mokList.slice(0, own.length)
-  return sameElement(formatSignatureLists(first), formatSignatureLists(own)) ? mokList.slice(own.length) : mokList
-}
-
 function byHash({ digests }: LoadedFile, stores: readonly Store[]): Authority | undefined {
   for (const store of stores)
     for (const bank of store.hashes) {
@@ -141,6 +57,25 @@ function byHash({ digests }: LoadedFile, stores: readonly Store[]): Authority | 
       if (entry !== undefined) return authorityOf(store, entry, `${store.name} holds the ${bank} hash of the file`)
     }
   return undefined
+}
+
+/** A chain that shim may take or not, by rules that are not computed here, decides nothing and so cannot be predicted. */
+function refuseDoubtful(
+  file: LoadedFile,
+  { vendor, source }: ShimKeys,
+  signature: AuthenticodeSignature,
+  stores: readonly Store[],
+): void {
+  const held = stores.flatMap(store => usableAnchors(store).map(anchor => anchor.certificate))
+  const own = vendor.allowed.kind === 'certificate' ? certificateOf(vendor.allowed.certificate, source) : undefined
+  for (const certificate of own === undefined ? held : [...held, own]) {
+    const doubt = vouches(certificate, signature) ? doubtOf(certificate, signature) : undefined
+    if (doubt !== undefined)
+      throw refusal(file, 'NOT_TRUSTED_BY_SHIM', 'it is not predicted whether shim trusts the signer', {
+        found: `${describePath(signature)}; ${doubt}`,
+        wanted: 'RSA keys, no critical extension that OpenSSL 1.0.2 does not know, no name constraints',
+      })
+  }
 }
 
 function byCertificate(signature: AuthenticodeSignature, stores: readonly Store[]): Authority | undefined {
@@ -168,20 +103,16 @@ function byVendor(signature: AuthenticodeSignature, { vendor, source }: ShimKeys
   }
 }
 
-function vouches(certificate: TrustAnchor['certificate'], signature: AuthenticodeSignature): boolean {
-  return signature.algorithm === 'sha256' && vouchesFor(certificate, signature)
-}
-
-function usableAnchors({ lists, name }: Store): TrustAnchor[] {
-  return trustAnchors(lists, name, { firstOnly: true }).filter(
-    ({ entry, certificate }) => hasLongLength(entry.data) && !extendedKeyUsage(certificate).includes(moduleSigning),
+/** shim's OpenSSL has no elliptic curves: a signature by such a key never verifies, and such a certificate is no issuer. */
+function vouches(certificate: Certificate, signature: AuthenticodeSignature): boolean {
+  const [signer] = signature.path
+  return (
+    signature.algorithm === 'sha256' &&
+    signer !== undefined &&
+    hasRsaKey(signer) &&
+    hasRsaKey(certificate) &&
+    vouchesFor(certificate, signature)
   )
-}
-
-/** shim reads certificates with a length of two bytes only (256 bytes to 64 KiB) that end where the entry ends. */
-function hasLongLength(der: Uint8Array): boolean {
-  const [tag, form, high = 0, low = 0] = der
-  return tag === 0x30 && form === 0x82 && high * 256 + low === der.length - 4
 }
 
 function authorityOf({ name, vendorGuid }: Store, entry: SignatureData, because: string): Authority {

@@ -5,6 +5,7 @@ import { type Certificate, isIssuedBy, parseCertificate, sameElement } from '../
 import { guids } from '../../formats/efi/guid.ts'
 import type { SignatureData, SignatureList } from '../../formats/efi/signature-list.ts'
 import type { AuthenticodeSignature } from '../../formats/pe/signature.ts'
+import { chainDoubt } from './chain-rules.ts'
 
 /** An entry of a list of certificates, read. */
 export interface TrustAnchor {
@@ -43,6 +44,15 @@ export function vouchesFor(certificate: Certificate, { path, fault }: Authentico
     fault === undefined &&
     path.some(member => sameElement(member.bytes, certificate.bytes) || isIssuedBy(member, certificate))
   )
+}
+
+/**
+ * Why it is not certain that firmware and shim accept the chain from the signer to this certificate, which vouches for the signature;
+ * undefined when it is (`chainDoubt`).
+ */
+export function doubtOf(certificate: Certificate, { path }: AuthenticodeSignature): string | undefined {
+  const onPath = path.some(member => sameElement(member.bytes, certificate.bytes))
+  return chainDoubt(onPath ? path : [...path, certificate])
 }
 
 /** The first fault when no signature verifies; undefined when one does. */
