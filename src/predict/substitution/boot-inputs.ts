@@ -14,7 +14,8 @@ export interface BootInputs {
   readonly changed: ReadonlyMap<number, { readonly digests: HexDigests; readonly because: string }>
 }
 
-type HexSet = Readonly<Partial<Record<Bank, string>>>
+/** Digests of one event, in the banks that its log has. */
+export type HexSet = Readonly<Partial<Record<Bank, string>>>
 
 /** True when the two have a bank in common and are equal in all that both have. */
 export function sameDigests(one: HexSet, other: HexSet): boolean {
@@ -51,8 +52,10 @@ export function grubInputs(
   const initramfs = fileOf(files, 'initramfs')
   if (kernelPath === undefined || kernel === undefined)
     return refuse('the log does not tell which file GRUB started as kernel')
-  const loggedKernel = readOf(grub, kernelPath)
+  const kernelReads = readsOf(grub, kernelPath)
+  const [loggedKernel] = kernelReads
   if (loggedKernel === undefined) return refuse(`the log has no digest of ${kernelPath}`)
+  if (!allTheSame(kernelReads)) return refuse(`the log has several contents of ${kernelPath}`)
   const kernelDigests = flat(kernel)
   const sameKernel = sameDigests(hexDigests(loggedKernel), kernelDigests)
   if (!sameKernel && contentAddressed.test(kernelPath))
@@ -61,9 +64,11 @@ export function grubInputs(
     return refuse(`GRUB’s commands and settings name ${baseOf(kernelPath)}, and this image’s kernel is ${kernel.path}`)
   if (initramfs === undefined) return refuse('the initramfs is not among the boot files', [9])
   const [initramfsPath, second] = initramfsPaths
-  const logged = initramfsPath === undefined ? undefined : readOf(grub, initramfsPath)
+  const reads = initramfsPath === undefined ? [] : readsOf(grub, initramfsPath)
+  const [logged] = reads
   if (initramfsPath === undefined || logged === undefined || second !== undefined)
     return refuse('the log does not tell which one file was the initramfs', [9])
+  if (!allTheSame(reads)) return refuse(`the log has several contents of ${initramfsPath}`, [9])
   const initramfsDigests = flat(initramfs)
   const sameInitramfs = sameDigests(hexDigests(logged), initramfsDigests)
   if (!sameInitramfs && contentAddressed.test(initramfsPath))
@@ -71,9 +76,11 @@ export function grubInputs(
   if (!sameInitramfs && !namesFit(initramfsPath, initramfs, 'init'))
     return refuse(`GRUB’s settings name ${baseOf(initramfsPath)}, and this image’s initramfs is ${initramfs.path}`)
   if (sameKernel && sameInitramfs) return asRecorded
+  const readKernel = { digests: kernelDigests, because: `kernel (${kernel.path}), read by GRUB` }
+  const readInitramfs = { digests: initramfsDigests, because: `initramfs (${initramfs.path}), read by GRUB` }
   const changed = new Map([
-    [loggedKernel.index, { digests: kernelDigests, because: `kernel (${kernel.path}), read by GRUB` }],
-    [logged.index, { digests: initramfsDigests, because: `initramfs (${initramfs.path}), read by GRUB` }],
+    ...kernelReads.map(({ index }) => [index, readKernel] as const),
+    ...reads.map(({ index }) => [index, readInitramfs] as const),
   ])
   const handedOver = tags.filter(tag => textOf(tag) === 'Linux initrd')
   for (const tag of handedOver) {
@@ -127,9 +134,13 @@ function argumentsOf(events: readonly LoggedEvent[], command: RegExp): string[] 
     .filter(word => word.includes('/') && !word.includes('='))
 }
 
-/** The last time that GRUB read the file. */
-function readOf(events: readonly LoggedEvent[], path: string): LoggedEvent | undefined {
-  return events.findLast(event => textOf(event) === path)
+/** Each time that GRUB read the file: once more for a menu entry that was tried again. */
+function readsOf(events: readonly LoggedEvent[], path: string): readonly LoggedEvent[] {
+  return events.filter(event => textOf(event) === path)
+}
+
+function allTheSame([first, ...others]: readonly LoggedEvent[]): boolean {
+  return first === undefined || others.every(event => sameDigests(hexDigests(event), hexDigests(first)))
 }
 
 /** True when a file of the image would lie at that path: the same name, or the same release at its end. */

@@ -32,12 +32,24 @@ export function textOf({ decoded }: LoggedEvent): string {
  * boot option. undefined when no file was loaded.
  */
 export function startOfBootFiles(events: readonly LoggedEvent[]): number | undefined {
-  const calling = events.findLastIndex(event => textOf(event) === 'Calling EFI Application from Boot Option')
-  const first = events.findIndex(
-    (event, index) =>
-      index > calling && isApplication(event) && event.decoded?.kind === 'image' && event.decoded.filePath !== null,
-  )
+  const calling = events.findLastIndex(isCall)
+  const first = events.findIndex((event, index) => index > calling && isFromDisk(event))
   return first < 0 ? undefined : first
+}
+
+/**
+ * What boot options before ours left in the log, when they started a file from a disk: no place in the log tells whether that was
+ * one of our files too. Empty when no option before ours got that far.
+ */
+export function earlierBoot(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
+  const earlier = events.slice(Math.max(0, events.findIndex(isCall)), Math.max(0, events.findLastIndex(isCall)))
+  return earlier.some(isFromDisk) ? earlier : []
+}
+
+const isCall = (event: LoggedEvent) => textOf(event) === 'Calling EFI Application from Boot Option'
+
+function isFromDisk(event: LoggedEvent): boolean {
+  return isApplication(event) && event.decoded?.kind === 'image' && event.decoded.filePath !== null
 }
 
 /** Cause of the event at `index` in a log of PCRs (`tdx` false) or of RTMRs. `start`: see `startOfBootFiles`. */
@@ -57,9 +69,7 @@ export function causeOf(events: readonly LoggedEvent[], index: number, start: nu
 
 /** Place of the last call of a boot option before the first boot file. What is trusted before it are drivers. */
 function callBefore(events: readonly LoggedEvent[], start: number): number {
-  return events.findLastIndex(
-    (event, index) => index < start && textOf(event) === 'Calling EFI Application from Boot Option',
-  )
+  return events.findLastIndex((event, index) => index < start && isCall(event))
 }
 
 /** The PCR for an event whose record names an RTMR. Only told for events that boot loaders cause; -1 for the others. */

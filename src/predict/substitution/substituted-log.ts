@@ -9,8 +9,8 @@ import { noAction } from '../../formats/tcg/event-type.ts'
 import { digestsFromData } from '../../formats/tcg/recomputed-digests.ts'
 import type { BootFile } from '../../image/boot-file.ts'
 import type { MeasuredEvent, Prediction } from '../prediction.ts'
-import { type BootInputs, grubInputs, hexDigests, sameDigests, stubInputs } from './boot-inputs.ts'
-import { type Cause, causeOf, isApplication, isAuthority, startOfBootFiles } from './logged-cause.ts'
+import { type BootInputs, grubInputs, type HexSet, hexDigests, sameDigests, stubInputs } from './boot-inputs.ts'
+import { type Cause, causeOf, earlierBoot, isApplication, isAuthority, startOfBootFiles } from './logged-cause.ts'
 
 export interface ToSubstitute {
   /** Recorded on the platform; it need not be of this image. */
@@ -56,7 +56,11 @@ export function substituteEvents({ log, prediction, files }: ToSubstitute, tdx: 
   const byCause = (...wanted: readonly Cause[]) =>
     events.filter((_, index) => wanted.some(cause => cause === causes[index]))
   const inputs = inputsOf(prediction, files, byCause)
-  const blocked = new Map([...blockedPcrs(events, causes, start, prediction, tdx), ...inputs.blocked])
+  const blocked = new Map([
+    ...otherLoader(prediction, byCause('boot-file').map(hexDigests)),
+    ...inputs.blocked,
+    ...blockedPcrs(events, causes, start, prediction, tdx),
+  ])
 
   const waiting = new Set(prediction.events.filter(event => !(tdx && event.part === 'Pcr11EnterInitrd')))
   const kept = new Map<LoggedEvent, SubstitutedEvent>()
@@ -64,7 +68,7 @@ export function substituteEvents({ log, prediction, files }: ToSubstitute, tdx: 
     const cause = causes[index] ?? 'firmware'
     if (isGroup(cause) || dropped(cause, prediction)) return
     const changed = inputs.changed.get(event.index)
-    kept.set(event, changed === undefined ? keep(event, waiting, tdx) : replaced(event, changed))
+    kept.set(event, changed === undefined ? keep(event, waiting, tdx) : replaced(event, changed, tdx))
   })
   const waitingIn = (group: Group) => [...waiting].filter(event => groupOf(event) === group)
   const misfit = [...waiting].find(event => groupOf(event) === undefined && !blocked.has(event.pcr))
@@ -124,6 +128,20 @@ function inputsOf(
   return stubInputs(sections, tags, prediction, sameUki)
 }
 
+/** What a boot loader measures of its settings are its own words: they hold for the very build that the log shows. */
+function otherLoader(prediction: ToSubstitute['prediction'], loaded: readonly HexSet[]): [number, string][] {
+  const ran = (part: string) => {
+    const ours = prediction.events.find(event => event.part === part)
+    return ours !== undefined && loaded.some(digests => sameDigests(digests, ours.digests))
+  }
+  const blocked: [number, string][] = []
+  if (prediction.bootChain.includes('grub') && !ran('Pcr4Grub'))
+    blocked.push(...[8, 9].map((pcr): [number, string] => [pcr, 'this image has another GRUB than that of the log']))
+  if (prediction.bootChain.includes('systemd-boot') && !ran('Pcr4SystemdBoot'))
+    blocked.push([5, 'this image has another systemd-boot than that of the log'])
+  return blocked
+}
+
 function blockedPcrs(
   events: readonly LoggedEvent[],
   causes: readonly Cause[],
@@ -138,6 +156,11 @@ function blockedPcrs(
   const late = events.some((event, index) => index >= start && event.pcr === 1 && causes[index] === 'firmware')
   if (late)
     blocked.push([1, 'behind the boot files the log has events of this PCR, which a boot loader may have caused'])
+  const earlier = earlierBoot(events)
+  const before = 'a boot option before ours started a file from a disk, which may be one of this image'
+  if (earlier.length > 0) blocked.push([4, before])
+  if (earlier.some(isAuthority)) blocked.push([7, before])
+  if (earlier.some(({ type }) => type === 'EV_IPL')) for (const pcr of [5, 8, 9]) blocked.push([pcr, before])
   if (!prediction.events.some(isApplication)) blocked.push([4, 'no boot file of this chain is predicted'])
   if (!prediction.events.some(event => event.pcr === 7)) blocked.push([7, 'needs a platform profile'])
   const settings = causes.includes('boot-loader-settings')
@@ -168,9 +191,14 @@ function keep(event: LoggedEvent, waiting: Set<MeasuredEvent>, tdx: boolean): Su
   }
 }
 
-function replaced(event: LoggedEvent, { digests, because }: { digests: MeasuredEvent['digests']; because: string }) {
+function replaced(
+  event: LoggedEvent,
+  { digests, because }: { readonly digests: MeasuredEvent['digests']; readonly because: string },
+  tdx: boolean,
+): SubstitutedEvent {
   const { pcr, type } = event
-  return { pcr, type, digests, part: `Pcr${pcr}BootInput`, because, logged: event, assumed: false }
+  const part = tdx ? 'RtmrBootInput' : `Pcr${pcr}BootInput`
+  return { pcr, type, digests, part, because, logged: event, assumed: false }
 }
 
 /** What takes the place of what; undefined for predicted events that have to be in the log as they are. */

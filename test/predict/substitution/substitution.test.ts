@@ -71,7 +71,7 @@ const boot = (...reads: readonly EventToLog[]): readonly EventToLog[] => [
   trusted('db', 'ca'),
   app('old shim', shim),
   trusted('SbatLevel', 'old'),
-  app('old grub', '\\EFI\\BOOT\\grubx64.efi'),
+  app('the grub', '\\EFI\\BOOT\\grubx64.efi'),
   ...reads,
   app('old kernel'),
 ]
@@ -99,7 +99,7 @@ const events = [
   predicted(trusted('db', 'ca'), 'Pcr7ShimCert'),
   image('new shim', 'Pcr4Shim'),
   predicted(trusted('SbatLevel', 'new'), 'Pcr7SbatLevel'),
-  image('new grub', 'Pcr4Grub'),
+  image('the grub', 'Pcr4Grub'),
   image('new kernel', 'Pcr4Vmlinuz'),
 ]
 const prediction: Pick<Prediction, 'secureBoot' | 'bootChain' | 'events' | 'pcrs' | 'notPredicted' | 'notes'> = {
@@ -136,7 +136,7 @@ describe('substitution', () => {
     const run = ascii('Calling EFI Application from Boot Option')
     expect(pcrs).toEqual({
       '0': { sha256: value('v\0', zero) },
-      '4': { sha256: value(run, zero, 'new shim', 'new grub', 'new kernel') },
+      '4': { sha256: value(run, zero, 'new shim', 'the grub', 'new kernel') },
       '5': { sha256: value(zero) },
       '7': {
         sha256: value(secureBoot(true).data, zero, trusted('db', 'ca').data, trusted('SbatLevel', 'new').data),
@@ -186,16 +186,82 @@ describe('substitution', () => {
     )
   })
 
-  it('a boot entry that failed before ours stays', () => {
-    const failed = { pcr: 4, type: types.action, data: ascii('Returning from EFI Application from Boot Option') }
-    const first = boot(...grub())
-    const at = first.findIndex(({ type }) => type === types.app)
-    const log = logOf([...first.slice(0, at), app('other system', '\\EFI\\x.efi'), failed, calling, ...first.slice(at)])
-    const { pcrs, assumed } = substitute({ log, prediction, files }, ['sha256'])
+  const returning = { pcr: 4, type: types.action, data: ascii('Returning from EFI Application from Boot Option') }
+  const beforeOurs = (...events: readonly EventToLog[]) => {
+    const own = boot(...grub())
+    const at = own.findIndex(({ data }) => data === calling.data) + 1
+    return logOf([...own.slice(0, at), ...events, returning, calling, ...own.slice(at)])
+  }
+
+  it('a boot option that failed before ours stays, also one that started a program from the network', () => {
+    const { pcrs, assumed } = substitute({ log: beforeOurs(app('network boot')), prediction, files }, ['sha256'])
     expect(pcrs['4']?.sha256).toBe(
-      value(calling.data, zero, 'other system', failed.data, calling.data, 'new shim', 'new grub', 'new kernel'),
+      value(
+        ...[calling.data, 'network boot', returning.data, calling.data, zero],
+        ...['new shim', 'the grub', 'new kernel'],
+      ),
     )
     expect(assumed.filter(({ pcr }) => pcr === 4)).toHaveLength(3)
+  })
+
+  it('a boot option before ours that started a file from a disk: it may be one of ours, so what it touched is not told', () => {
+    const other = app('other system', '\\EFI\\x.efi')
+    const why = expect.stringContaining('a boot option before ours')
+    const plain = substitute({ log: beforeOurs(other), prediction, files }, ['sha256'])
+    expect(Object.keys(plain.pcrs)).toEqual(['0', '5', '7', '8', '9', '14'])
+    expect(plain.notPredicted).toContainEqual({ pcr: 4, because: why })
+    const log = beforeOurs(trusted('db', 'other'), other, text(8, 'grub_cmd: set', 'set'))
+    const whole = substitute({ log, prediction, files }, ['sha256'])
+    expect(Object.keys(whole.pcrs)).toEqual(['0', '14'])
+    for (const pcr of [4, 5, 7, 8, 9]) expect(whole.notPredicted).toContainEqual({ pcr, because: why })
+  })
+
+  it('a kernel and an initramfs that were read twice are replaced twice', () => {
+    const log = logOf(boot(...grub(), ...grub()))
+    const initramfs = file('initramfs', 'initrd.img-6.1.0-50', 'new initramfs')
+    const { pcrs } = substitute({ log, prediction, files: [...files.slice(0, 1), initramfs] }, ['sha256'])
+    const once = ['settings', 'new kernel', 'new initramfs']
+    expect(pcrs['9']?.sha256).toBe(value(...once, ...once))
+  })
+
+  it.each([
+    [linux, [8, 9]],
+    [initrd, [9]],
+  ] as const)('two contents of %s: not predicted', (path, missing) => {
+    const log = logOf(boot(...grub(), text(9, path, 'another')))
+    const { pcrs, notPredicted } = substitute({ log, prediction, files }, ['sha256'])
+    for (const pcr of missing) {
+      expect(pcrs[`${pcr}`]).toBeUndefined()
+      expect(notPredicted).toContainEqual({ pcr, because: expect.stringContaining(`several contents of ${path}`) })
+    }
+  })
+
+  it('another GRUB than that of the log: its commands are not known', () => {
+    const other = events.map(event => (event.part === 'Pcr4Grub' ? image('other grub', 'Pcr4Grub') : event))
+    const given = { log: logOf(boot(...grub())), prediction: { ...prediction, events: other }, files }
+    const { pcrs, notPredicted } = substitute(given, ['sha256'])
+    expect(Object.keys(pcrs)).toEqual(['0', '4', '5', '7', '14'])
+    for (const pcr of [8, 9])
+      expect(notPredicted).toContainEqual({ pcr, because: 'this image has another GRUB than that of the log' })
+  })
+
+  it.each([
+    ['the', true],
+    ['another', false],
+  ])('%s systemd-boot of the log: its settings are told: %s', (which, told) => {
+    const settings = text(5, 'loader.conf', 'settings')
+    const log = logOf([...boot().slice(0, -1), settings, app('old uki', '\\EFI\\Linux\\a.efi')])
+    const own = [
+      ...events.slice(0, 5),
+      image(which === 'the' ? 'the grub' : 'another', 'Pcr4SystemdBoot'),
+      image('new uki', 'Pcr4Uki'),
+    ]
+    const systemdBoot = { ...prediction, bootChain: 'systemd-boot-uki', events: own } as const
+    const { pcrs, notPredicted } = substitute({ log, prediction: systemdBoot, files: [] }, ['sha256'])
+    expect(pcrs['5']).toEqual(told ? { sha256: value(zero, 'settings') } : undefined)
+    expect(notPredicted.find(({ pcr }) => pcr === 5)?.because).toEqual(
+      told ? undefined : 'this image has another systemd-boot than that of the log',
+    )
   })
 
   it.each([
