@@ -3,11 +3,8 @@
 
 import { ToolError } from '../../errors.ts'
 import { digestLength } from '../../formats/bytes/digest.ts'
-import { formatHex } from '../../formats/bytes/hex.ts'
 import { isTdxLog, type Rtmr, rtmrOfIndex, rtmrOfPcr } from '../../formats/tcg/cc-log.ts'
 import type { EventLog } from '../../formats/tcg/event-log.ts'
-import { noAction } from '../../formats/tcg/event-type.ts'
-import { extendAll } from '../extend.ts'
 import { type SubstitutedEvent, substituteEvents, type ToSubstitute } from './substituted-log.ts'
 import { valuesOf } from './substitution.ts'
 
@@ -32,22 +29,6 @@ export interface RtmrSubstitution {
 const bootRegisters: readonly Rtmr[] = [0, 1, 2]
 const bank = 'sha384'
 const start = () => new Uint8Array(digestLength[bank])
-
-/** The values that the log itself gives, for all four registers. Throws LOG_UNSUITABLE for a log that is not of TDX. */
-export function replayRtmrs(log: EventLog): Readonly<Record<Rtmr, string>> {
-  checkTdx(log)
-  const value = (rtmr: Rtmr) => {
-    const events = log.events.filter(event => event.typeNumber !== noAction && rtmrOfIndex(event.pcr) === rtmr)
-    return formatHex(
-      extendAll(
-        bank,
-        start(),
-        events.flatMap(({ digests }) => digests[bank] ?? []),
-      ),
-    )
-  }
-  return { 0: value(0), 1: value(1), 2: value(2), 3: value(3) }
-}
 
 /** RTMR 0 to 2 with our files. Throws LOG_UNSUITABLE as `substitute`, and for a log that is not of TDX. */
 export function substituteRtmrs(given: ToSubstitute): RtmrSubstitution {

@@ -8,6 +8,7 @@ import type { EventLog, LoggedEvent } from '../../formats/tcg/event-log.ts'
 import { noAction } from '../../formats/tcg/event-type.ts'
 import { digestsFromData } from '../../formats/tcg/recomputed-digests.ts'
 import type { BootFile } from '../../image/boot-file.ts'
+import type { Platform } from '../platform/platform.ts'
 import type { MeasuredEvent, Prediction } from '../prediction.ts'
 import { type BootInputs, grubInputs, type HexSet, hexDigests, sameDigests, stubInputs } from './boot-inputs.ts'
 import { type Cause, causeOf, earlierBoot, isApplication, isAuthority, startOfBootFiles } from './logged-cause.ts'
@@ -18,6 +19,8 @@ export interface ToSubstitute {
   readonly prediction: Pick<Prediction, 'secureBoot' | 'bootChain' | 'events'>
   /** Boot files of the image, for what GRUB reads. */
   readonly files: readonly BootFile[]
+  /** Profile that the prediction was made with; undefined for none. */
+  readonly platform?: Pick<Platform, 'name' | 'keys'> | undefined
 }
 
 /** An event of the list. `logged` is the record that it was kept from or that it stands for; undefined for a new one. */
@@ -47,8 +50,9 @@ export function secureBootOfLog(log: EventLog): boolean | undefined {
 }
 
 /** Throws LOG_UNSUITABLE for a log that is damaged, of another Secure Boot state, or at odds with the prediction. */
-export function substituteEvents({ log, prediction, files }: ToSubstitute, tdx: boolean): SubstitutedLog {
-  checkLog(log, prediction.secureBoot)
+export function substituteEvents(given: ToSubstitute, tdx: boolean): SubstitutedLog {
+  const { log, prediction, files } = given
+  checkLog(given)
   const events = log.events.filter(event => event.typeNumber !== noAction)
   const start = startOfBootFiles(events)
   if (start === undefined) throw unsuitable(log, 'no boot file that was loaded from a disk', 'a boot of a system')
@@ -209,15 +213,27 @@ function groupOf(event: MeasuredEvent): Group | undefined {
   return event.pcr >= 11 && event.pcr <= 13 ? 'stub' : undefined
 }
 
-function checkLog(log: EventLog, secureBoot: boolean): void {
+function checkLog({ log, prediction: { secureBoot }, platform }: ToSubstitute): void {
   const [problem] = log.problems
-  if (problem !== undefined) throw unsuitable(log, problem.message, 'a log without problems', problem.offset)
+  if (problem !== undefined)
+    throw unsuitable(log, problem.message, 'a log without problems', { offset: problem.offset })
   const state = secureBootOfLog(log)
+  if (state === undefined || state === secureBoot) return
   const say = (on: boolean) => `Secure Boot ${on ? 'on' : 'off'}`
-  if (state !== undefined && state !== secureBoot) throw unsuitable(log, say(state), say(secureBoot))
+  const hint =
+    state && platform?.keys.PK.length === 0
+      ? `profile ${platform.name} has no PK, so Secure Boot is predicted as off; capture it with the keys of the machine`
+      : undefined
+  throw unsuitable(log, say(state), say(secureBoot), { hint })
 }
 
-function unsuitable(log: EventLog, found: string, wanted: string, offset?: number): ToolError {
+function unsuitable(
+  log: EventLog,
+  found: string,
+  wanted: string,
+  { offset, hint }: { readonly offset?: number; readonly hint?: string | undefined } = {},
+): ToolError {
   const where = { source: log.source, ...(offset === undefined ? {} : { offset }) }
-  return new ToolError('LOG_UNSUITABLE', 'this log cannot stand for the platform', { found, wanted, where })
+  const advice = hint === undefined ? {} : { hint }
+  return new ToolError('LOG_UNSUITABLE', 'this log cannot stand for the platform', { found, wanted, where, ...advice })
 }

@@ -22,7 +22,7 @@ export function substitutedPrediction(
   given: { readonly log: EventLog; readonly files: readonly BootFile[]; readonly banks: readonly Bank[] },
 ): SubstitutedPrediction {
   const { log, files, banks } = given
-  if (platform?.measurement === 'tdx')
-    return { ...prediction, assumed: [], rtmr: substituteRtmrs({ log, prediction, files }) }
-  return { ...prediction, ...substitute({ log, prediction, files }, banks) }
+  const wanted = { log, prediction, files, platform }
+  if (platform?.measurement === 'tdx') return { ...prediction, assumed: [], rtmr: substituteRtmrs(wanted) }
+  return { ...prediction, ...substitute(wanted, banks) }
 }

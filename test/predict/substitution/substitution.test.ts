@@ -315,6 +315,16 @@ describe('substitution', () => {
     expect([fault.code, fault.where.source]).toEqual(['LOG_UNSUITABLE', 'eventlog.bin'])
   })
 
+  it('refuses a log with Secure Boot for a profile without PK, and says that this is why', () => {
+    const none = new Uint8Array(0)
+    const keys = { PK: none, KEK: none, db: none, dbx: none, dbt: undefined }
+    const given = { log: logOf(boot()), prediction: { ...prediction, secureBoot: false }, files }
+    const hintOf = (PK: Uint8Array) =>
+      faultOf(() => substitute({ ...given, platform: { name: 'node', keys: { ...keys, PK } } }, ['sha256'])).hint
+    expect(hintOf(none)).toMatch(/^profile node has no PK/)
+    expect(hintOf(Uint8Array.of(1))).not.toContain('PK')
+  })
+
   it('refuses a log that is cut', () => {
     const bytes = makeEventLog(['sha256'], boot())
     const log = parseEventLog(bytes.subarray(0, -3), 'log')
