@@ -7,6 +7,7 @@ import { sha256Hex } from '../formats/bytes/digest.ts'
 import type { BootFile, BootFileRole } from '../image/boot-file.ts'
 import { filesForChain } from '../image/chain-files.ts'
 import type { ImageFacts } from '../image/image-contents.ts'
+import { oneLine } from '../predict/table.ts'
 import type { Command } from './command.ts'
 import { type ImageBootFiles, readBootFiles } from './image-boot-files.ts'
 import { registryOf } from './open-image.ts'
@@ -55,7 +56,8 @@ function describe({ role, path, layer, bytes }: BootFile): BootFilesDocument['bo
   return { role, path, layer, size: bytes.length, sha256: sha256Hex(bytes) }
 }
 
-function bootFilesTable({ image, bootFiles }: BootFilesDocument): string {
+/** For people. Names of an image cannot bring lines or control characters of their own. */
+export function bootFilesTable({ image, bootFiles }: BootFilesDocument): string {
   return [
     `image   ${image.source}`,
     ...(image.digest === null ? [] : [`digest  ${image.digest}`]),
@@ -66,5 +68,7 @@ function bootFilesTable({ image, bootFiles }: BootFilesDocument): string {
       `  ${size} bytes`,
       `  sha256 ${sha256}`,
     ]),
-  ].join('\n')
+  ]
+    .map(oneLine)
+    .join('\n')
 }

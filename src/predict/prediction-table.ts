@@ -43,23 +43,42 @@ function predictionLines(prediction: Prediction | SubstitutedPrediction): string
     ...Object.entries(prediction.coverage).flatMap(([part, { pcr, because }]) =>
       fold(`    ${part.padEnd(17)} `, pcr === null ? `no: ${because ?? ''}` : `by PCR ${pcr}`),
     ),
+    ...notPredictedLines(prediction),
     ...('assumed' in prediction ? assumedLines(prediction) : []),
     ...prediction.notes.flatMap(note => fold('  Note: ', note)),
   ]
 }
 
-/** What was taken from the recorded log: RTMR values, and which of its events have to be the same, by PCR. */
+/** PCRs with the same reason stand together. */
+function notPredictedLines({ notPredicted }: Pick<Prediction, 'notPredicted'>): string[] {
+  const reasons = [...new Set(notPredicted.map(({ because }) => because))]
+  return [
+    ...(reasons.length === 0 ? [] : ['  Not predicted']),
+    ...reasons.flatMap(reason => {
+      const pcrs = notPredicted.filter(({ because }) => because === reason).map(({ pcr }) => pcr)
+      return fold('    ', `PCR ${pcrs.join(', ')}: ${reason}`)
+    }),
+  ]
+}
+
+/** What was taken from the recorded log: RTMR values, and which of its events have to be the same, by PCR or RTMR. */
 function assumedLines({ assumed, rtmr }: SubstitutedPrediction): string[] {
-  const pcrs = [...new Set(assumed.map(({ pcr }) => pcr))].sort((a, b) => a - b)
+  const ordered = (indexes: readonly number[]) => [...new Set(indexes)].sort((a, b) => a - b)
+  const pcrs = ordered(assumed.map(({ pcr }) => pcr))
+  const inRtmrs = rtmr?.assumed ?? []
+  const rtmrs = ordered(inRtmrs.map(({ rtmr: index }) => index))
   return [
     ...Object.entries(rtmr?.rtmrs ?? {}).flatMap(([index, value]) => fold(`  RTMR ${index} sha384 `, value)),
     ...(rtmr?.notPredicted ?? []).flatMap(({ rtmr: index, because }) =>
       fold(`  RTMR ${index} `, `not predicted: ${because}`),
     ),
-    ...(pcrs.length === 0 ? [] : ['  Assumed from the log']),
+    ...(pcrs.length + rtmrs.length === 0 ? [] : ['  Assumed from the log']),
     ...pcrs.flatMap(pcr => {
       const own = assumed.filter(event => event.pcr === pcr)
-      return fold(`   ${`${pcr}`.padStart(3)} `, `${own.length} events: ${own[0]?.because ?? ''}`)
+      return fold(`   ${`${pcr}`.padStart(3)} `, `${eventCount(own.length)}: ${own[0]?.because ?? ''}`)
     }),
+    ...rtmrs.map(index => `    RTMR ${index}: ${eventCount(inRtmrs.filter(event => event.rtmr === index).length)}`),
   ]
 }
+
+const eventCount = (count: number) => (count === 1 ? '1 event' : `${count} events`)

@@ -19,8 +19,17 @@ export function valueLines(pcrs: PcrValues): string[] {
   return ['PCR bank   value', ...lines]
 }
 
-/** Words folded to lines; the first begins with `first`, the others with as many blanks. Longer words stand alone. */
-export function fold(first: string, text: string): string[] {
+/** Text without anything that moves a cursor, ends a line or changes the direction of writing. Names in images and logs may hold such. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
+}
+
+/**
+ * Words folded to lines; the first begins with `head`, the others with as many blanks. Longer words stand alone. Neither can bring
+ * control characters.
+ */
+export function fold(head: string, words: string): string[] {
+  const [first, text] = [oneLine(head), oneLine(words)]
   const lines: string[] = []
   const indent = ' '.repeat(first.length)
   let line = first

@@ -5,7 +5,7 @@ import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { listBootFiles } from '../../src/commands/boot-files.ts'
+import { bootFilesTable, listBootFiles } from '../../src/commands/boot-files.ts'
 import { bootFilesOf } from '../../src/commands/image-boot-files.ts'
 import { extractFiles } from '../../src/edge/extract-files.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
@@ -53,6 +53,18 @@ it('describes and extracts the boot files', async () => {
   const roles = document.bootFiles.map(one => one.role)
   expect((await readdir(extract)).sort()).toEqual([...roles].sort())
   expect(new Uint8Array(await readFile(join(extract, 'kernel')))).toEqual(kernel)
+})
+
+it('a name of the image cannot bring lines or control characters into the text for people', async () => {
+  const { image: facts, bootFiles, ...rest } = await listBootFiles(await open('layout', 'named'), undefined)
+  const odd = 'a\u001b[2J\nkernel  other\u202e\r\u009b1m'
+  const text = bootFilesTable({
+    ...rest,
+    image: { ...facts, kernelRelease: odd },
+    bootFiles: bootFiles.map(one => ({ ...one, path: odd })),
+  })
+  expect(text).not.toMatch(/[^\P{C}\n]/u)
+  expect(text.split('\n')).toHaveLength(3 + 4 * bootFiles.length)
 })
 
 it('throws all refusals together, and extracts nothing', async () => {

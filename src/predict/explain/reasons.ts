@@ -1,5 +1,7 @@
 // Why the boot of a node differs from a prediction: a closed table of codes with their words.
 
+import { oneLine } from '../table.ts'
+
 /**
  * Words in braces are filled in. The order is the order in which reasons matter: the first that applies anywhere heads the text for
  * people. Codes are part of the interface: they are added, never renamed.
@@ -73,11 +75,6 @@ export function reason<Code extends ReasonCode>(
 ): Reason {
   const filled = new Map<string, string>(Object.entries<string>(words))
   return { code, text: reasonTexts[code].replace(/\{(\w+)\}/g, (_, name: string) => oneLine(filled.get(name) ?? name)) }
-}
-
-/** Text without anything that moves a cursor or ends a line. */
-export function oneLine(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
 const order = Object.keys(reasonTexts)

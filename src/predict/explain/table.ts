@@ -1,8 +1,8 @@
 // An explanation for people: what `explain` prints without --json.
 
-import { fold } from '../table.ts'
+import { fold, oneLine } from '../table.ts'
 import type { ExplainedPcr, Explanation, FirstDifferenceFacts } from './explain.ts'
-import { byWeight, oneLine } from './reasons.ts'
+import { byWeight } from './reasons.ts'
 
 /** First the verdict in words, then each PCR; ends with a newline. */
 export function explainTable(explanation: Explanation): string {
