@@ -4,6 +4,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { ToolError } from '../errors.ts'
+import { plainConnections } from './connections.ts'
 
 export interface HttpResponse {
   readonly body: AsyncIterable<Uint8Array>
@@ -81,7 +82,9 @@ function get(url: string, signal: AbortSignal): Promise<IncomingMessage> {
   const start = url.startsWith('https:') ? requestHttps : requestHttp
   const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'attested-os-update' }
   return new Promise((resolve, reject) => {
-    start(url, { headers, signal, agent: false }, resolve).on('error', reject).end()
+    start(url, { headers, signal, agent: plainConnections.agentFor(new URL(url), false) }, resolve)
+      .on('error', reject)
+      .end()
   })
 }
 

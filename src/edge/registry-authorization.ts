@@ -37,6 +37,7 @@ export class AuthorizedRequests {
   readonly #credentials: RegistryCredentials
   readonly #limits: HttpLimits
   readonly #headers = new Map<string, string>()
+  readonly #asked = new Map<string, Promise<string | undefined>>()
 
   constructor(registry: string, credentials: RegistryCredentials, limits: HttpLimits) {
     this.#registry = registry
@@ -50,18 +51,35 @@ export class AuthorizedRequests {
    */
   async send(repository: string, actions: 'pull' | 'pull,push', request: HttpRequest): Promise<HttpAnswer> {
     const purpose = `repository:${repository}:${actions}`
-    let answer = await sendRequest({ ...request, authorization: this.#headers.get(purpose) }, this.#limits)
+    const used = this.#headers.get(purpose)
+    let answer = await sendRequest({ ...request, authorization: used }, this.#limits)
     if (answer.status === 401 && answer.url.origin === request.url.origin) {
       const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? '')
       await answer.drop()
-      const authorization = await this.#authorization(challenges, repository, purpose, this.#tokenLimits(request.url))
+      const authorization = await this.#renewed(purpose, used, () =>
+        this.#authorization(challenges, repository, purpose, this.#tokenLimits(request.url)),
+      )
       if (authorization === undefined) throw this.#denied(request, 401)
-      this.#headers.set(purpose, authorization)
       answer = await sendRequest({ ...request, authorization }, this.#limits)
     }
     if (answer.status !== 401 && answer.status !== 403) return answer
     await answer.drop()
     throw this.#denied(answer, answer.status)
+  }
+
+  /** One new token for all requests that were refused with the old one. */
+  async #renewed(
+    purpose: string,
+    used: string | undefined,
+    ask: () => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    const known = this.#headers.get(purpose)
+    if (known !== used) return known
+    const asked = this.#asked.get(purpose) ?? ask().finally(() => this.#asked.delete(purpose))
+    this.#asked.set(purpose, asked)
+    const authorization = await asked
+    if (authorization !== undefined) this.#headers.set(purpose, authorization)
+    return authorization
   }
 
   /** allow-insecure is for registries that have nothing better. */

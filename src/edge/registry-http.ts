@@ -1,7 +1,11 @@
 // HTTP as registries need it: redirects by hand, so that no credential reaches another origin; retries; limits on waiting.
 
+import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ToolError } from '../errors.ts'
+import { type Connections, plainConnections } from './connections.ts'
 
 export interface HttpLimits {
   readonly allowInsecure: boolean
@@ -13,6 +17,12 @@ export interface HttpLimits {
   readonly attempts?: number
   /** Pause before the second attempt; doubles each time. Default 500 ms. */
   readonly pauseMs?: number
+  /** Attempts and pauses of one request together: after this time it is not repeated. Default 5 minutes. */
+  readonly patienceMs?: number
+  /** Authorities and proxies; by default those of the environment. */
+  readonly connections?: Connections
+  /** host[:port] whose certificate is not checked. */
+  readonly unverifiedHost?: string
 }
 
 export interface HttpRequest {
@@ -42,31 +52,51 @@ export const isPassingStatus = (status: number): boolean => passing.has(status)
 
 const redirecting = new Set([301, 302, 303, 307, 308])
 const redirectCeiling = 5
-const longestPauseMs = 30_000
+/** Who is asked to wait longer gives up instead. */
+const longestPauseMs = 120_000
 
 /**
  * Sends a request. GET and HEAD follow redirects, lose their Authorization at another origin, and are repeated on 429, 5xx and network faults,
- * as is every request with `repeat`. Throws REGISTRY_UNREACHABLE when no answer came, INSECURE_NOT_ALLOWED on the way to plain http.
+ * as is every request with `repeat`; Retry-After is kept to. Throws REGISTRY_UNREACHABLE when no answer came, INSECURE_NOT_ALLOWED on the way to
+ * plain http.
  */
 export async function sendRequest(request: HttpRequest, limits: HttpLimits): Promise<HttpAnswer> {
   const attempts = (request.repeat ?? readsOnly(request.method)) ? (limits.attempts ?? 4) : 1
+  const patience = startPatience(limits)
   for (let attempt = 1; ; attempt += 1) {
     const last = attempt >= attempts
     try {
       const answer = await follow(request, limits)
       if (last || !isPassingStatus(answer.status)) return answer
+      const ms = pause(attempt, limits, answer.headers.get('retry-after'))
+      if (!patience.lasts(ms)) return answer
       await answer.drop()
-      await wait(pause(attempt, limits, answer.headers.get('retry-after')))
+      await wait(ms)
     } catch (error) {
-      if (last || !(error instanceof ToolError) || !isPassing(error)) throw error
-      await wait(pause(attempt, limits, null))
+      const ms = pause(attempt, limits, null)
+      if (last || !(error instanceof ToolError) || !isPassing(error) || !patience.lasts(ms)) throw error
+      await wait(ms)
     }
   }
 }
 
+/** The time that attempts and pauses may take together. */
+export function startPatience(limits: HttpLimits): { lasts(pauseMs: number): boolean } {
+  const end = performance.now() + (limits.patienceMs ?? 300_000)
+  return { lasts: pauseMs => pauseMs <= longestPauseMs && performance.now() + pauseMs < end }
+}
+
+/** Milliseconds until the next attempt: doubled each time, and never less than Retry-After (RFC 9110 §10.2.3) asks for. */
 export function pause(attempt: number, limits: HttpLimits, retryAfter: string | null): number {
-  const asked = retryAfter !== null && /^\d{1,5}$/.test(retryAfter) ? Number(retryAfter) * 1000 : 0
-  return Math.min(longestPauseMs, Math.max(asked, (limits.pauseMs ?? 500) * 2 ** (attempt - 1)))
+  return Math.max(retryAfterMs(retryAfter), (limits.pauseMs ?? 500) * 2 ** (attempt - 1))
+}
+
+/** Seconds or a date. */
+function retryAfterMs(header: string | null): number {
+  if (header === null) return 0
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000
+  const date = Date.parse(header)
+  return Number.isNaN(date) ? 0 : Math.max(0, date - Date.now())
 }
 
 const readsOnly = (method: string): boolean => method === 'GET' || method === 'HEAD'
@@ -74,6 +104,11 @@ const readsOnly = (method: string): boolean => method === 'GET' || method === 'H
 /** A fault that another attempt may not meet: not one of TLS or of our rules. */
 export function isPassing(error: ToolError): boolean {
   return error.code === 'REGISTRY_UNREACHABLE' && !isTlsCode(networkCode(error.cause))
+}
+
+/** A connection that ended too early, and not one that we gave up since it was slow. */
+export function isBroken(error: unknown): boolean {
+  return error instanceof ToolError && isPassing(error) && error.cause !== undefined
 }
 
 async function follow(request: HttpRequest, limits: HttpLimits): Promise<HttpAnswer> {
@@ -110,21 +145,8 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
   const controller = new AbortController()
   // a slow line may take its time for a large body: 100 kB/s
   const timer = setTimeout(() => controller.abort(), timeoutMs + (request.body?.size ?? 0) / 100)
-  const { body } = request
   try {
-    const response = await fetch(request.url, {
-      method: request.method,
-      redirect: 'manual',
-      signal: controller.signal,
-      headers: {
-        'accept-encoding': 'identity',
-        'user-agent': 'attested-os-update',
-        ...(request.authorization === undefined ? {} : { authorization: request.authorization }),
-        ...(body === undefined ? {} : { 'content-length': `${body.size}` }),
-        ...request.headers,
-      },
-      ...(body === undefined ? {} : { body: body.open() as unknown as ReadableStream, duplex: 'half' as const }),
-    })
+    const response = await openResponse(request, limits, controller.signal)
     return answerOf(response, request.url, controller, { timeoutMs, slowMs: limits.slowMs ?? 60_000 })
   } catch (cause) {
     throw unreachable(request.url, cause, controller.signal.aborted)
@@ -133,7 +155,39 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
   }
 }
 
+async function openResponse(request: HttpRequest, limits: HttpLimits, signal: AbortSignal): Promise<IncomingMessage> {
+  const { url, body } = request
+  const agent = (limits.connections ?? plainConnections).agentFor(url, url.host === limits.unverifiedHost)
+  const options = {
+    method: request.method,
+    agent,
+    signal,
+    headers: {
+      'accept-encoding': 'identity',
+      'user-agent': 'attested-os-update',
+      ...(request.authorization === undefined ? {} : { authorization: request.authorization }),
+      ...(body === undefined ? {} : { 'content-length': `${body.size}` }),
+      ...request.headers,
+    },
+  }
+  for (let first = true; ; first = false) {
+    const outgoing = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, options)
+    try {
+      return await new Promise<IncomingMessage>((resolve, reject) => {
+        outgoing.on('response', resolve).on('error', reject)
+        if (body === undefined) outgoing.end()
+        else pipeline(body.open(), outgoing).catch(reject)
+      })
+    } catch (error) {
+      // a kept connection that the server closed in the same moment says nothing about the server
+      const stale = first && outgoing.reusedSocket && networkCode(error) === 'ECONNRESET'
+      if (!stale || signal.aborted) throw error
+    }
+  }
+}
+
 const leastBytesPerMs = (10 * 1024) / 1000
+const smallBody = 64 * 1024
 
 interface BodyLimits {
   readonly timeoutMs: number
@@ -141,50 +195,62 @@ interface BodyLimits {
 }
 
 function answerOf(
-  response: Response,
+  response: IncomingMessage,
   url: URL,
   controller: AbortController,
   { timeoutMs, slowMs }: BodyLimits,
 ): HttpAnswer {
-  return {
-    status: response.status,
-    headers: response.headers,
-    url,
-    async *chunks() {
-      const reader = response.body?.getReader()
-      if (reader === undefined) return
-      let ended = false
-      // only the time that the registry takes, not that of our reader
-      let waited = 0
-      let received = 0
-      try {
-        for (;;) {
-          const asked = performance.now()
-          const timer = setTimeout(() => controller.abort(), timeoutMs)
-          const { done, value } = await reader
-            .read()
-            .catch(cause => {
-              throw unreachable(url, cause, controller.signal.aborted)
-            })
-            .finally(() => clearTimeout(timer))
-          if (done) {
-            ended = true
-            return
-          }
-          waited += performance.now() - asked
-          received += value.length
-          if (waited > slowMs && received < waited * leastBytesPerMs) throw tooSlow(url, received, waited)
-          yield value
+  // whoever reads the body gets the error; without a reader it is nobody's
+  response.on('error', () => undefined)
+  async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader: AsyncIterator<Uint8Array> = response[Symbol.asyncIterator]()
+    let ended = false
+    // only the time that the registry takes, not that of our reader
+    let waited = 0
+    let received = 0
+    try {
+      for (;;) {
+        const asked = performance.now()
+        const timer = setTimeout(() => controller.abort(), timeoutMs)
+        const { done, value } = await reader
+          .next()
+          .catch(cause => {
+            throw unreachable(url, cause, controller.signal.aborted)
+          })
+          .finally(() => clearTimeout(timer))
+        if (done) {
+          ended = true
+          return
         }
-      } finally {
-        // a reader that stops early must not leave the connection open
-        if (!ended) controller.abort()
+        waited += performance.now() - asked
+        received += value.length
+        if (waited > slowMs && received < waited * leastBytesPerMs) throw tooSlow(url, received, waited)
+        yield value
       }
-    },
+    } finally {
+      // a reader that stops early must not leave the connection open
+      if (!ended) response.destroy()
+    }
+  }
+  return {
+    status: response.statusCode ?? 0,
+    headers: headersOf(response),
+    url,
+    chunks,
     async drop() {
-      await response.body?.cancel().catch(() => undefined)
+      // a small body is read to its end, so that the connection serves the next request
+      const small = Number(response.headers['content-length'] ?? Number.NaN) <= smallBody
+      if (!small) response.destroy()
+      else for await (const _ of chunks());
     },
   }
+}
+
+function headersOf(response: IncomingMessage): Headers {
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(response.headersDistinct))
+    for (const value of values ?? []) headers.append(name, value)
+  return headers
 }
 
 function tooSlow(url: URL, received: number, waited: number): ToolError {

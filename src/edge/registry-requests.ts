@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { ToolError } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
+import { isLoopback } from './connections.ts'
 import { AuthorizedRequests } from './registry-authorization.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
 import {
@@ -78,16 +79,26 @@ export class RepositoryRequests {
     return base
   }
 
-  /** A blob's bytes, not yet verified. A connection that breaks is continued where it broke. */
+  /**
+   * A blob's bytes, not yet verified. A connection that breaks is continued where it broke; a registry that cannot do that is read from the start
+   * again, and what was given already is passed over: whoever verifies the digest sees every byte once.
+   */
   async *blob(repository: string, blob: Descriptor, source: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const resume = new Resumption(this.limits)
     let received = 0
-    for (let attempt = 1; ; attempt += 1) {
+    for (;;) {
+      const from = resume.byRange ? received : 0
       const answer = await this.send(repository, 'pull', {
         method: 'GET',
         path: `blobs/${blob.digest}`,
-        ...(received === 0 ? {} : { headers: { range: `bytes=${received}-` } }),
+        ...(from === 0 ? {} : { headers: { range: `bytes=${from}-` } }),
       })
-      const continued = answer.status === 206 && startOf(answer) === received
+      const continued = answer.status === 206 && startOf(answer) === from
+      if (from > 0 && !continued && (answer.status === 206 || answer.status === 416)) {
+        await answer.drop()
+        resume.byRange = false
+        continue
+      }
       if (answer.status !== 200 && !continued) {
         await answer.drop()
         throw answer.status === 404
@@ -96,7 +107,7 @@ export class RepositoryRequests {
             })
           : this.error(answer, source)
       }
-      let skip = continued ? 0 : received
+      let skip = continued && from > 0 ? 0 : received
       try {
         for await (const chunk of answer.chunks()) {
           const fresh = chunk.subarray(Math.min(skip, chunk.length))
@@ -106,25 +117,51 @@ export class RepositoryRequests {
         }
         return
       } catch (error) {
-        if (attempt >= (this.limits.attempts ?? 4) || !(error instanceof ToolError) || !isPassing(error)) throw error
-        await wait(pause(attempt, this.limits, null))
+        // only the end of the message was lost
+        if (received === blob.size) return
+        await resume.after(error, received)
       }
     }
   }
 
   /** For a status that no step expects. */
   error(answer: HttpAnswer, source: string): ToolError {
+    const later = answer.headers.get('retry-after')
     return new ToolError('REGISTRY_ERROR', 'the registry answers with an error', {
-      found: `status ${answer.status} for ${answer.url.pathname}`,
+      found: `status ${answer.status} for ${answer.url.pathname}${later === null ? '' : `, retry after ${later}`}`,
       where: { source },
     })
   }
 }
 
-function startOf(answer: HttpAnswer): number {
-  return Number(/^bytes (\d+)-/.exec(answer.headers.get('content-range') ?? '')?.[1] ?? Number.NaN)
+/** Bytes after which a connection was worth its attempt. */
+const progress = 1024 * 1024
+const mostBreaks = 64
+
+/** How often a stream that breaks may go on. */
+class Resumption {
+  /** False once the registry showed that it cannot. */
+  byRange = true
+  readonly #limits: HttpLimits
+  #breaks = 0
+  #fruitless = 0
+  #received = 0
+
+  constructor(limits: HttpLimits) {
+    this.#limits = limits
+  }
+
+  /** Waits before the next attempt; throws the error when there should be none. */
+  async after(error: unknown, received: number): Promise<void> {
+    this.#breaks += 1
+    this.#fruitless = received - this.#received >= progress ? 1 : this.#fruitless + 1
+    this.#received = received
+    const over = this.#fruitless >= (this.#limits.attempts ?? 4) || this.#breaks >= mostBreaks
+    if (over || !(error instanceof ToolError) || !isPassing(error)) throw error
+    await wait(pause(this.#fruitless, this.#limits, null))
+  }
 }
 
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+function startOf(answer: HttpAnswer): number {
+  return Number(/^bytes (\d+)-/.exec(answer.headers.get('content-range') ?? '')?.[1] ?? Number.NaN)
 }

@@ -10,7 +10,7 @@ import { acceptedManifests } from '../formats/oci/media-types.ts'
 import { formatImageReference, type ImageReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
-import type { HttpLimits } from './registry-http.ts'
+import { type HttpLimits, isBroken } from './registry-http.ts'
 import { type PushOptions, type PushResult, pushImage } from './registry-push.ts'
 import { RepositoryRequests } from './registry-requests.ts'
 import { collect, sha256Digest, verified } from './verified-stream.ts'
@@ -69,27 +69,35 @@ interface FetchedManifest {
 /** Reads a manifest by digest, else by tag; the digest is always computed from the bytes. */
 export async function fetchManifest(requests: RepositoryRequests, reference: ImageReference): Promise<FetchedManifest> {
   const source = formatImageReference(reference)
-  const answer = await requests.send(reference.repository, 'pull', {
-    method: 'GET',
-    path: `manifests/${reference.digest ?? reference.tag ?? 'latest'}`,
-    headers: { accept: acceptedManifests.join(', ') },
-  })
-  if (answer.status !== 200) {
-    await answer.drop()
-    throw answer.status === 404
-      ? new ToolError('IMAGE_NOT_FOUND', 'the registry has no such image', { where: { source } })
-      : requests.error(answer, source)
-  }
-  const bytes = await collect(answer.chunks(), documentCeiling, source)
-  const digest = sha256Digest(bytes)
-  const wanted = reference.digest ?? answer.headers.get('docker-content-digest') ?? digest
-  if (wanted !== digest)
-    throw new ToolError('DIGEST_MISMATCH', 'the manifest is not what its digest says', {
-      found: digest,
-      wanted,
-      where: { source },
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await requests.send(reference.repository, 'pull', {
+      method: 'GET',
+      path: `manifests/${reference.digest ?? reference.tag ?? 'latest'}`,
+      headers: { accept: acceptedManifests.join(', ') },
     })
-  return { bytes, digest }
+    if (answer.status !== 200) {
+      await answer.drop()
+      throw answer.status === 404
+        ? new ToolError('IMAGE_NOT_FOUND', 'the registry has no such image', { where: { source } })
+        : requests.error(answer, source)
+    }
+    const last = attempt >= (requests.limits.attempts ?? 4)
+    // a body that breaks off is asked for again: a manifest is too small to go on in its middle
+    const bytes = await collect(answer.chunks(), documentCeiling, source).catch(error => {
+      if (last || !isBroken(error)) throw error
+      return undefined
+    })
+    if (bytes === undefined) continue
+    const digest = sha256Digest(bytes)
+    const wanted = reference.digest ?? answer.headers.get('docker-content-digest') ?? digest
+    if (wanted !== digest)
+      throw new ToolError('DIGEST_MISMATCH', 'the manifest is not what its digest says', {
+        found: digest,
+        wanted,
+        where: { source },
+      })
+    return { bytes, digest }
+  }
 }
 
 async function openImage(

@@ -34,6 +34,10 @@ export class RegistryAccess {
     return refuse(response, `Bearer realm="${origin}/token",service="test-registry"${asked}`)
   }
 
+  expireTokens(): void {
+    this.#tokens.clear()
+  }
+
   /** GET /token: scopes are granted to the user, pull also to nobody when that is allowed; else a token without rights. */
   giveToken(request: IncomingMessage, response: ServerResponse, url: URL): void {
     const header = request.headers.authorization

@@ -43,19 +43,33 @@ export function progress(
   response.end()
 }
 
+/** How an answer with bytes is spoiled. */
+export interface SpoiledBytes {
+  /** The body breaks off after half of its bytes, stops there without an end, has one byte changed or one too many, or drips. */
+  readonly body?: 'truncated' | 'stalled' | 'wrong' | 'longer'
+  /** Range is ignored, refused with 416, or answered with the bytes from another place. */
+  readonly range?: 'ignored' | 'refused' | 'moved'
+}
+
 export function sendBytes(
   request: IncomingMessage,
   response: ServerResponse,
   whole: Uint8Array,
   type: string,
   digest: string,
-  spoiled: 'truncated' | 'wrong' | undefined,
+  spoiled: SpoiledBytes = {},
 ): void {
   let bytes = whole
-  if (spoiled === 'wrong') bytes = whole.map((byte, index) => (index === whole.length >> 1 ? byte ^ 1 : byte))
-  const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
-  const start = range === null ? 0 : Number(range[1])
-  const partial = range !== null && start < bytes.length
+  if (spoiled.body === 'wrong') bytes = whole.map((byte, index) => (index === whole.length >> 1 ? byte ^ 1 : byte))
+  if (spoiled.body === 'longer') bytes = concat([whole, new Uint8Array(1)])
+  const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
+  const range = spoiled.range === 'ignored' ? null : asked
+  const start = range === null ? 0 : Number(range[1]) - (spoiled.range === 'moved' ? 1 : 0)
+  if (range !== null && (spoiled.range === 'refused' || start >= bytes.length)) {
+    response.writeHead(416, { 'content-range': `bytes */${whole.length}`, 'content-length': 0 }).end()
+    return
+  }
+  const partial = range !== null
   if (partial) bytes = bytes.subarray(start)
   response.writeHead(partial ? 206 : 200, {
     'content-type': type,
@@ -63,7 +77,9 @@ export function sendBytes(
     'docker-content-digest': digest,
     ...(partial ? { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` } : {}),
   })
+  const half = bytes.subarray(0, bytes.length >> 1)
   if (request.method === 'HEAD') response.end()
-  else if (spoiled === 'truncated') response.write(bytes.subarray(0, bytes.length >> 1), () => request.socket.destroy())
+  else if (spoiled.body === 'truncated') response.write(half, () => request.socket.destroy())
+  else if (spoiled.body === 'stalled') response.write(half)
   else response.end(bytes)
 }

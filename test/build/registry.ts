@@ -1,28 +1,39 @@
 // A small OCI registry on loopback for tests and the demo: distribution-spec 1.1, pull, push, mount, catalogue, tags; it can be made to fail.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { concat, sha256 } from './layer.ts'
 import type { MadeImage, MadeIndex } from './oci-layout.ts'
 import { RegistryAccess, type RegistryAuth } from './registry-access.ts'
-import { body, errorBody, notFound, progress, refuse, send, sendBytes, sendJson } from './registry-answers.ts'
+import {
+  body,
+  errorBody,
+  notFound,
+  progress,
+  refuse,
+  type SpoiledBytes,
+  send,
+  sendBytes,
+  sendJson,
+} from './registry-answers.ts'
 
 export interface LoggedRequest {
   readonly method: string
   /** Path with query. */
   readonly path: string
   readonly authorization: string | undefined
+  /** Only where the request has one. */
+  readonly range?: string
 }
 
 /** What goes wrong with requests that fit; each rule serves `times` requests. */
-export interface RegistryFault {
+export interface RegistryFault extends SpoiledBytes {
   readonly method?: string
   readonly path: RegExp
   times: number
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** The body breaks off after half of its bytes, or has one byte changed. */
-  readonly body?: 'truncated' | 'wrong'
   /** The connection is cut, or never answered. */
   readonly connection?: 'reset' | 'silent'
 }
@@ -35,12 +46,18 @@ interface Stored {
 export interface RegistryOptions {
   readonly auth?: RegistryAuth
   readonly port?: number
+  /** Serves https; PEM. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+  /** The name that requests reach it by, where it is not 127.0.0.1:port. */
+  readonly name?: string
 }
 
 export class TestRegistry {
   readonly requests: LoggedRequest[] = []
   readonly faults: RegistryFault[] = []
   readonly #server: Server
+  readonly #scheme: string
+  readonly #name: string | undefined
   readonly #access: RegistryAccess
   readonly #blobs = new Map<string, Map<string, Uint8Array>>()
   readonly #manifests = new Map<string, Map<string, Stored>>()
@@ -48,14 +65,17 @@ export class TestRegistry {
   readonly #uploads = new Map<string, Uint8Array[]>()
   #uploadCount = 0
 
-  constructor(auth: RegistryAuth | undefined) {
+  constructor({ auth, tls, name }: RegistryOptions) {
     this.#access = new RegistryAccess(auth)
-    this.#server = createServer((request, response) => {
+    this.#name = name
+    this.#scheme = tls === undefined ? 'http' : 'https'
+    const listener = (request: IncomingMessage, response: ServerResponse): void => {
       this.#answer(request, response).catch(error => {
         if (!response.headersSent) response.writeHead(500)
         response.end(String(error))
       })
-    })
+    }
+    this.#server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
   }
 
   get port(): number {
@@ -64,11 +84,16 @@ export class TestRegistry {
 
   /** host:port, as image references have it. */
   get host(): string {
-    return `127.0.0.1:${this.port}`
+    return this.#name ?? `127.0.0.1:${this.port}`
   }
 
   get origin(): string {
-    return `http://${this.host}`
+    return `${this.#scheme}://${this.host}`
+  }
+
+  /** Tokens that were given so far are good for nothing from now on. */
+  expireTokens(): void {
+    this.#access.expireTokens()
   }
 
   async listen(port: number): Promise<void> {
@@ -114,7 +139,9 @@ export class TestRegistry {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.origin)
     const method = request.method ?? 'GET'
-    this.requests.push({ method, path: `${url.pathname}${url.search}`, authorization: request.headers.authorization })
+    const { authorization, range } = request.headers
+    const path = `${url.pathname}${url.search}`
+    this.requests.push({ method, path, authorization, ...(range === undefined ? {} : { range }) })
     const fault = this.faults.find(
       one => one.times > 0 && (one.method ?? method) === method && one.path.test(url.pathname),
     )
@@ -166,7 +193,7 @@ export class TestRegistry {
     const digest = part(this.#tags, name).get(key) ?? key
     const stored = part(this.#manifests, name).get(digest)
     if (stored === undefined) return notFound(response, 'MANIFEST_UNKNOWN')
-    sendBytes(request, response, stored.bytes, stored.mediaType, digest, fault?.body)
+    sendBytes(request, response, stored.bytes, stored.mediaType, digest, fault)
   }
 
   /** The first blob or manifest that a manifest names and the repository does not hold. */
@@ -194,7 +221,7 @@ export class TestRegistry {
     const bytes = part(this.#blobs, name).get(digest)
     if (bytes === undefined) notFound(response, 'BLOB_UNKNOWN')
     else if (['GET', 'HEAD'].includes(method))
-      sendBytes(request, response, bytes, 'application/octet-stream', digest, fault?.body)
+      sendBytes(request, response, bytes, 'application/octet-stream', digest, fault)
     else response.writeHead(405).end()
   }
 
@@ -247,7 +274,7 @@ export class TestRegistry {
 
 /** Starts a registry on a free port of 127.0.0.1; `close()` ends it. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
-  const registry = new TestRegistry(options.auth)
+  const registry = new TestRegistry(options)
   await registry.listen(options.port ?? 0)
   return registry
 }
