@@ -110,6 +110,7 @@ export const errorCodes = {
     'the registry refuses the credentials',
     'log in with podman login or docker login, or set REGISTRY_AUTH_FILE',
   ),
+  REGISTRY_BLOCKED: row('refused', 'registries.conf blocks the registry of an image'),
   REGISTRY_ERROR: row('remote', 'the registry answers with an error'),
   PUSH_REFUSED: row(
     'remote',

@@ -25,7 +25,8 @@ export async function pushAndReadBack(
 ): Promise<void> {
   const mountFrom = base.registry === target.registry ? { mountFrom: base.repository } : {}
   await registry.pushImage(image, target, mountFrom)
-  const pushed = await registry.openImage({ ...target, tag: undefined, digest: image.digest }, architecture)
+  const reference = { ...target, tag: undefined, digest: image.digest }
+  const pushed = await registry.openImage(reference, architecture, { direct: true })
   const seen = await readImage(pushed)
   const differing = differences(checked, seen)
   if (differing.length > 0)

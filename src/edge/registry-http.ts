@@ -21,8 +21,8 @@ export interface HttpLimits {
   readonly patienceMs?: number
   /** Authorities and proxies; by default those of the environment. */
   readonly connections?: Connections
-  /** host[:port] whose certificate is not checked. */
-  readonly unverifiedHost?: string
+  /** host[:port] of URLs whose certificates are not checked. */
+  readonly unverifiedHosts?: ReadonlySet<string>
 }
 
 export interface HttpRequest {
@@ -157,7 +157,7 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
 
 async function openResponse(request: HttpRequest, limits: HttpLimits, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, body } = request
-  const agent = (limits.connections ?? plainConnections).agentFor(url, url.host === limits.unverifiedHost)
+  const agent = (limits.connections ?? plainConnections).agentFor(url, limits.unverifiedHosts?.has(url.host) ?? false)
   const options = {
     method: request.method,
     agent,
@@ -294,5 +294,9 @@ function inChain(error: unknown, fits: (one: Error) => boolean): Error | undefin
 const isNotTls = (code: string | undefined): boolean =>
   code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG' || code === 'EPROTO'
 
-const isTlsCode = (code: string | undefined): boolean =>
-  code !== undefined && /^(?:ERR_SSL|ERR_TLS|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)
+/** The certificate or the handshake is refused. */
+export const isTlsCode = (code: string | undefined): boolean =>
+  code !== undefined &&
+  /^(?:ERR_SSL|ERR_TLS|CERT_|CRL_|INVALID_(?:CA|PURPOSE)|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|PATH_LENGTH|HOSTNAME_MISMATCH|ERROR_IN_C|EPROTO)/.test(
+    code,
+  )

@@ -11,6 +11,7 @@ import {
   type HttpLimits,
   type HttpRequest,
   isPassing,
+  isTlsCode,
   networkCode,
   pause,
   sendRequest,
@@ -22,16 +23,21 @@ export type RepositoryRequest = Omit<HttpRequest, 'url' | 'authorization'> &
 export class RepositoryRequests {
   readonly registry: string
   readonly limits: HttpLimits
+  readonly #insecure: boolean
+  readonly #unverifiedHosts = new Set<string>()
   readonly #credentials: RegistryCredentials
   readonly #authorized: AuthorizedRequests
   #base: Promise<URL> | undefined
   #plain = false
 
-  constructor(registry: string, credentials: RegistryCredentials, limits: HttpLimits) {
+  /** `insecure`: registries.conf lets this registry have plain http or a certificate that nobody trusts. */
+  constructor(registry: string, credentials: RegistryCredentials, limits: HttpLimits, insecure: boolean) {
     this.registry = registry
-    this.limits = limits
+    this.#insecure = insecure
+    const allowInsecure = limits.allowInsecure || insecure
+    this.limits = { ...limits, allowInsecure, unverifiedHosts: this.#unverifiedHosts }
     this.#credentials = credentials
-    this.#authorized = new AuthorizedRequests(registry, credentials, limits)
+    this.#authorized = new AuthorizedRequests(registry, credentials, this.limits)
   }
 
   /** `path` is below /v2/<repository>/. Throws REGISTRY_DENIED on 401 and 403; other statuses are the caller's. */
@@ -43,9 +49,9 @@ export class RepositoryRequests {
     return await sendRequest({ ...request, url }, this.limits)
   }
 
-  /** Whether plain http is what this registry was asked by. */
+  /** Whether this registry was asked by plain http, or without a look at its certificate. */
   get plain(): boolean {
-    return this.#plain
+    return this.#plain || this.#unverifiedHosts.size > 0
   }
 
   /** https, or http where that is allowed and the host has no TLS: it says so, or refuses connections and no credentials are for it. */
@@ -59,11 +65,15 @@ export class RepositoryRequests {
     const plain = new URL(`http://${name}`)
     const secure = new URL(`https://${name}`)
     if (!this.limits.allowInsecure) return await this.#probed(secure)
-    if (isLoopback(plain.hostname)) return await this.#probed(plain)
+    if (isLoopback(plain.hostname) && !this.#insecure) return await this.#probed(plain)
     try {
       return await this.#probed(secure)
     } catch (error) {
       if (!(error instanceof ToolError)) throw error
+      if (this.#insecure && error.code === 'REGISTRY_UNREACHABLE' && isTlsCode(networkCode(error.cause))) {
+        this.#unverifiedHosts.add(secure.host)
+        return await this.#probed(secure)
+      }
       // whoever can refuse connections to the https port must not get the password by http
       const refused = networkCode(error.cause) === 'ECONNREFUSED' && !this.#credentials.knows(this.registry)
       const noTls = error.code === 'INSECURE_NOT_ALLOWED' || refused

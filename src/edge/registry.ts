@@ -4,10 +4,12 @@ import { ToolError } from '../errors.ts'
 import { parseImageConfig } from '../formats/oci/config.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
+import { type ImagePlace, imagePlaces, isInsecureTarget } from '../formats/oci/image-places.ts'
 import { documentCeiling } from '../formats/oci/json.ts'
 import { choosePlatform, parseManifest } from '../formats/oci/manifest.ts'
 import { acceptedManifests } from '../formats/oci/media-types.ts'
 import { formatImageReference, type ImageReference } from '../formats/oci/reference.ts'
+import type { RegistryRow } from '../formats/oci/registries-conf.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
 import { type HttpLimits, isBroken } from './registry-http.ts'
@@ -17,17 +19,24 @@ import { collect, sha256Digest, verified } from './verified-stream.ts'
 
 export interface RegistryOptions extends HttpLimits {
   readonly credentials: RegistryCredentials
+  /** Mirrors, insecure and blocked registries. */
+  readonly registries?: readonly RegistryRow[]
 }
 
 export interface RegistryClient {
   /** What a tag, or no tag (`latest`), names now: digest of a manifest or an index. */
   resolveDigest(reference: ImageReference): Promise<OciDigest>
   /** Opens an image for one architecture; manifest and config are read and checked, layers are not. */
-  openImage(reference: ImageReference, architecture: string): Promise<ImageSource>
+  openImage(reference: ImageReference, architecture: string, options?: OpenOptions): Promise<ImageSource>
   /** Pushes an image, tag last; see registry-push.ts. */
   pushImage(image: ImageSource, target: PushTarget, options: PushOptions): Promise<PushResult>
-  /** Registries that were really asked by plain http, sorted. */
+  /** Registries that were really asked by plain http, or without a look at their certificate; sorted. */
   insecureHosts(): readonly string[]
+}
+
+export interface OpenOptions {
+  /** The registry itself and no mirror: what was pushed is read back from where it was pushed to. */
+  readonly direct?: true
 }
 
 export interface PushTarget {
@@ -38,27 +47,70 @@ export interface PushTarget {
 /**
  * Opens registries. Nothing is contacted before it is needed. Plain http only with `allowInsecure`: a loopback host is then asked by http, others by
  * https first. Faults: IMAGE_NOT_FOUND, IMAGE_INVALID, IMAGE_PLATFORM_MISSING, REGISTRY_DENIED, REGISTRY_UNREACHABLE, REGISTRY_ERROR,
- * INSECURE_NOT_ALLOWED, DIGEST_MISMATCH, CEILING_REACHED.
+ * INSECURE_NOT_ALLOWED, DIGEST_MISMATCH, CEILING_REACHED, REGISTRY_BLOCKED.
  */
 export function openRegistry(options: RegistryOptions): RegistryClient {
+  const { registries = [], credentials } = options
   const hosts = new Map<string, RepositoryRequests>()
-  const host = (registry: string): RepositoryRequests => {
-    const found = hosts.get(registry) ?? new RepositoryRequests(registry, options.credentials, options)
-    hosts.set(registry, found)
+  const host = ({ registry }: PushTarget, insecure: boolean, isMirror = false): RepositoryRequests => {
+    const key = `${registry} ${insecure} ${isMirror}`
+    // behind a mirror there is the registry itself: no reason to be patient
+    const limits = isMirror ? { ...options, attempts: Math.min(2, options.attempts ?? 2) } : options
+    const found = hosts.get(key) ?? new RepositoryRequests(registry, credentials, limits, insecure)
+    hosts.set(key, found)
     return found
   }
+  const itself = (reference: ImageReference): readonly ImagePlace[] => [
+    { reference, insecure: isInsecureTarget(registries, reference), isMirror: false },
+  ]
   return {
-    async resolveDigest(reference) {
-      return (await fetchManifest(host(reference.registry), reference)).digest
+    resolveDigest: reference =>
+      firstOf(
+        imagePlaces(registries, reference),
+        async ({ reference: at, insecure, isMirror }) => (await fetchManifest(host(at, insecure, isMirror), at)).digest,
+      ),
+    openImage: (reference, architecture, { direct } = {}) =>
+      firstOf(
+        direct ? itself(reference) : imagePlaces(registries, reference),
+        ({ reference: at, insecure, isMirror }) =>
+          openImage(host(at, insecure, isMirror), at, architecture, formatImageReference(reference)),
+      ),
+    pushImage(image, target, push) {
+      const insecure = isInsecureTarget(registries, { ...target, tag: push.tag, digest: undefined })
+      return pushImage(host(target, insecure), image, target, push)
     },
-    openImage: (reference, architecture) => openImage(host(reference.registry), reference, architecture),
-    pushImage: (image, target, push) => pushImage(host(target.registry), image, target, push),
-    insecureHosts: () =>
-      [...hosts.values()]
-        .filter(one => one.plain)
-        .map(({ registry }) => registry)
-        .sort(),
+    insecureHosts: () => {
+      const names = [...hosts.values()].filter(one => one.plain).map(({ registry }) => registry)
+      return [...new Set(names)].sort()
+    },
   }
+}
+
+/** What the first place gives that has it. The fault is that of the last place, which is the registry itself. */
+async function firstOf<T>(places: readonly ImagePlace[], ask: (place: ImagePlace) => Promise<T>): Promise<T> {
+  const failed: string[] = []
+  for (const place of places) {
+    try {
+      return await ask(place)
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error
+      if (!place.isMirror) throw afterMirrors(error, failed)
+      failed.push(`${place.reference.registry}: ${error.code}`)
+    }
+  }
+  throw new Error('an image without a place')
+}
+
+function afterMirrors(error: ToolError, failed: readonly string[]): ToolError {
+  if (failed.length === 0) return error
+  const { code, message, found, wanted, where, hint } = error
+  return new ToolError(code, message, {
+    ...(found === undefined ? {} : { found }),
+    ...(wanted === undefined ? {} : { wanted }),
+    where,
+    hint: [`mirrors that were asked before: ${failed.join(', ')}`, ...(hint === undefined ? [] : [hint])].join('; '),
+    cause: error.cause,
+  })
 }
 
 interface FetchedManifest {
@@ -104,8 +156,8 @@ async function openImage(
   requests: RepositoryRequests,
   reference: ImageReference,
   architecture: string,
+  source: string,
 ): Promise<ImageSource> {
-  const source = formatImageReference(reference)
   let fetched = await fetchManifest(requests, reference)
   let manifest = parseManifest(fetched.bytes, source)
   if (manifest.kind === 'index') {
