@@ -93,7 +93,7 @@ export class AuthorizedRequests {
     purpose: string,
     limits: HttpLimits,
   ): Promise<string | undefined> {
-    const credential = this.#credentials.find(this.#registry, repository)
+    const credential = await this.#credentials.find(this.#registry, repository)
     if (credential?.kind === 'registry-token') return `Bearer ${credential.registryToken}`
     const bearer = challenges.find(one => one.scheme === 'bearer')
     if (bearer !== undefined) return `Bearer ${await this.#token(bearer, credential, purpose, limits)}`
@@ -171,13 +171,11 @@ export class AuthorizedRequests {
   }
 
   #denied(request: { url: URL }, status: number): ToolError {
-    const helper = this.#credentials.needsHelper(this.#registry)
+    const faults = this.#credentials.helperFaults()
     return new ToolError('REGISTRY_DENIED', 'the registry refuses access, or the repository does not exist', {
       found: `status ${status}`,
       where: { source: request.url.origin + request.url.pathname },
-      ...(helper
-        ? { hint: 'credential helpers are not supported yet; log in with podman login, or set REGISTRY_AUTH_FILE' }
-        : {}),
+      ...(faults.length === 0 ? {} : { hint: `no credentials came from ${faults.join(', ')}` }),
     })
   }
 

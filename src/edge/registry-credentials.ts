@@ -1,8 +1,9 @@
-// Credentials for registries, as podman and docker keep them: containers-auth.json(5), and the auths of docker's config.json.
+// Credentials for registries, as podman and docker keep them: containers-auth.json(5), and docker's config.json with its helpers.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
+import { askCredentialHelper, isHelperName } from './credential-helper.ts'
 
 export type RegistryCredential =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
@@ -11,26 +12,28 @@ export type RegistryCredential =
 
 /** Looks credentials up; prints as stars. */
 export interface RegistryCredentials {
-  /** The entry with the longest prefix of registry/repository. */
-  find(registry: string, repository: string): RegistryCredential | undefined
-  /** Whether there is an entry for the registry or a part of it. */
-  knows(registry: string): boolean
-  /** True when only a credential helper could answer, which this version does not run. */
-  needsHelper(registry: string): boolean
+  /** The entry with the longest prefix of registry/repository, or what a credential helper says. */
+  find(registry: string, repository: string): Promise<RegistryCredential | undefined>
+  /** Whether there are credentials for the registry or a part of it. */
+  knows(registry: string): Promise<boolean>
+  /** Why helpers that were asked gave nothing: `docker-credential-x: exit code 1`. */
+  helperFaults(): readonly string[]
   toJSON(): string
 }
 
 interface AuthFile {
   readonly source: string
   readonly entries: ReadonlyMap<string, RegistryCredential>
-  readonly helpers: ReadonlySet<string>
-  readonly store: boolean
+  /** Registry or prefix → name of the helper. */
+  readonly helpers: ReadonlyMap<string, string>
+  /** The helper for all others. */
+  readonly store: string | undefined
 }
 
 export interface CredentialPlaces {
   /** REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, HOME, DOCKER_CONFIG are read from here. */
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** A pull secret's text (`.dockerconfigjson`); asked before every file. */
+  /** A pull secret's text (`.dockerconfigjson`); asked before every file. Its helpers are not run: it comes from a cluster. */
   readonly pullSecret?: string
 }
 
@@ -41,7 +44,8 @@ export interface CredentialPlaces {
 export async function readRegistryCredentials(places: CredentialPlaces): Promise<RegistryCredentials> {
   const { REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, HOME, DOCKER_CONFIG } = places.environment
   const files: AuthFile[] = []
-  if (places.pullSecret !== undefined) files.push(parseAuthFile(places.pullSecret, 'pull-secret'))
+  if (places.pullSecret !== undefined)
+    files.push({ ...parseAuthFile(places.pullSecret, 'pull-secret'), helpers: new Map(), store: undefined })
   if (REGISTRY_AUTH_FILE) {
     const text = await readIfThere(REGISTRY_AUTH_FILE)
     if (text === undefined)
@@ -60,28 +64,57 @@ export async function readRegistryCredentials(places: CredentialPlaces): Promise
       if (path && text !== undefined) files.push(parseAuthFile(text, path))
     }
   }
-  return credentialsOf(files)
+  return credentialsOf(files, places.environment)
 }
 
-export const noCredentials: RegistryCredentials = credentialsOf([])
+export const noCredentials: RegistryCredentials = credentialsOf([], {})
 
-function credentialsOf(files: readonly AuthFile[]): RegistryCredentials {
-  return {
-    find(registry, repository) {
-      const keys = prefixes(registry, repository)
-      for (const { entries } of files)
-        for (const key of keys) {
-          const found = entries.get(key)
-          if (found !== undefined) return found
-        }
+function credentialsOf(files: readonly AuthFile[], environment: CredentialPlaces['environment']): RegistryCredentials {
+  const faults = new Map<string, string>()
+  const answers = new Map<string, Promise<RegistryCredential | undefined>>()
+  const ask = (helper: string, server: string): Promise<RegistryCredential | undefined> => {
+    const key = `${helper} ${server}`
+    const known = answers.get(key)
+    if (known !== undefined) return known
+    const asked = askCredentialHelper(helper, server, environment).then(answer => {
+      if (answer.kind !== 'none') return answer
+      faults.set(helper, answer.fault)
       return undefined
-    },
-    knows: registry => {
+    })
+    answers.set(key, asked)
+    return asked
+  }
+  const findIn = async (
+    { entries, helpers, store }: AuthFile,
+    registry: string,
+    keys: readonly string[],
+  ): Promise<RegistryCredential | undefined> => {
+    for (const key of keys) {
+      const helper = helpers.get(key)
+      const found = (helper === undefined ? undefined : await ask(helper, key)) ?? entries.get(key)
+      if (found !== undefined) return found
+    }
+    if (store === undefined) return undefined
+    // docker keeps its own registry under this name
+    return await ask(store, registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry)
+  }
+  const find: RegistryCredentials['find'] = async (registry, repository) => {
+    const keys = prefixes(registry, repository)
+    for (const file of files) {
+      const found = await findIn(file, registry, keys)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return {
+    find,
+    knows: async registry => {
       const names = namesOf(registry)
       const within = (key: string) => names.some(name => key === name || key.startsWith(`${name}/`))
-      return files.some(({ entries }) => [...entries.keys()].some(within))
+      if (files.some(({ entries, helpers }) => [...entries.keys(), ...helpers.keys()].some(within))) return true
+      return (await find(registry, '')) !== undefined
     },
-    needsHelper: registry => files.some(file => file.store || file.helpers.has(registry)),
+    helperFaults: () => [...faults].map(([helper, fault]) => `docker-credential-${helper}: ${fault}`),
     toJSON: () => '***',
   }
 }
@@ -93,7 +126,7 @@ function namesOf(registry: string): string[] {
 
 /** registry/a/b, registry/a, registry. */
 function prefixes(registry: string, repository: string): string[] {
-  const parts = repository.split('/')
+  const parts = repository === '' ? [] : repository.split('/')
   return namesOf(registry).flatMap(name =>
     [...parts.keys(), parts.length]
       .reverse()
@@ -141,12 +174,15 @@ export function parseAuthFile(text: string, source: string): AuthFile {
     if (credential === 'wrong') return refuse(`an auth of ${key} that is not base64 of user:password`)
     if (credential !== undefined) entries.set(normalized(key), credential)
   }
-  return {
-    source,
-    entries,
-    helpers: new Set(Object.keys(credHelpers).map(normalized)),
-    store: typeof document.credsStore === 'string' && document.credsStore !== '',
+  const helpers = new Map<string, string>()
+  for (const [key, name] of Object.entries(credHelpers)) {
+    if (!isHelperName(name)) return refuse(`a helper of ${key} that is no name of a program`)
+    helpers.set(normalized(key), name)
   }
+  const { credsStore } = document
+  const store = credsStore === '' ? undefined : credsStore
+  if (store !== undefined && !isHelperName(store)) return refuse('a credsStore that is no name of a program')
+  return { source, entries, helpers, store }
 }
 
 function readEntry(entry: Readonly<Record<string, unknown>>): RegistryCredential | 'wrong' | undefined {

@@ -75,7 +75,7 @@ export class RepositoryRequests {
         return await this.#probed(secure)
       }
       // whoever can refuse connections to the https port must not get the password by http
-      const refused = networkCode(error.cause) === 'ECONNREFUSED' && !this.#credentials.knows(this.registry)
+      const refused = networkCode(error.cause) === 'ECONNREFUSED' && !(await this.#credentials.knows(this.registry))
       const noTls = error.code === 'INSECURE_NOT_ALLOWED' || refused
       if (!noTls) throw error
       return await this.#probed(plain)

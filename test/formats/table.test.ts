@@ -28,6 +28,7 @@ import {
   parseImageReference,
   parsePinnedReference,
 } from '../../src/formats/oci/reference.ts'
+import { parseRegistriesConf } from '../../src/formats/oci/registries-conf.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
 import { parseSignatures } from '../../src/formats/pe/signature.ts'
@@ -188,6 +189,17 @@ const rows: readonly Row[] = [
     sample: () => image().config,
     parse: bytes => parseImageConfig(bytes, 'sample'),
     again: 'kept as the bytes that were read: its digest is its name',
+  },
+  {
+    folder: 'oci',
+    parser: 'parseRegistriesConf',
+    what: 'registries.conf',
+    sample: () =>
+      ascii(
+        '[[registry]]\nprefix = "a.b/c"\nblocked = false\n[[registry.mirror]]\nlocation = "c.d:5000/e"\ninsecure = true\n',
+      ),
+    parse: bytes => parseRegistriesConf(textOf(bytes), 'sample'),
+    again: 'read only: the file is the user’s',
   },
   {
     folder: 'oci',
@@ -361,6 +373,7 @@ const rows: readonly Row[] = [
 const within: Readonly<Record<string, string>> = {
   readDescriptor: 'parseManifest',
   parseJsonObject: 'parseManifest',
+  parseTomlSubset: 'parseRegistriesConf',
   parseSignerInfos: 'parseSignedData',
   parseCertificateTable: 'parsePe',
   parseSectionTable: 'parsePe',
