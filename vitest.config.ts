@@ -13,13 +13,14 @@ export default defineConfig({
     // all processors: the default leaves one idle, which is half of a small machine
     maxWorkers: '100%',
     projects: [
-      project('unit', ['test/**/*.test.ts'].concat('!test/{e2e,vectors,podman,rpm,registry,real,boot}/**'), {
+      project('unit', ['test/**/*.test.ts'].concat('!test/{e2e,vectors,podman,rpm,registry,images,real,boot}/**'), {
         testTimeout: 20_000,
       }),
       project('e2e', ['test/e2e/**/*.test.ts'], slow),
       project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 60_000 }),
       project('rpm', ['test/rpm/**/*.test.ts'], slow),
       project('registry', ['test/registry/**/*.test.ts'], slow),
+      project('images', ['test/images/**/*.test.ts'], slow),
       // one file after another: they share the machine's packages, containers and apt
       project('podman', ['test/podman/**/*.test.ts'], { ...slow, maxWorkers: 1 }),
       project('boot', ['test/boot/**/*.test.ts'], { testTimeout: 60_000, maxWorkers: 1 }),

@@ -53,6 +53,12 @@ const tiers: readonly Tier[] = [
     missing: programs('skopeo', 'docker-registry', 'htpasswd'),
   },
   {
+    name: 'images',
+    holds: 'the image reader beside podman, buildah, skopeo and umoci',
+    basic: false,
+    missing: asRoot(programs('podman', 'buildah', 'skopeo', 'umoci', 'perl')),
+  },
+  {
     name: 'podman',
     holds: 'real container builds',
     basic: false,
