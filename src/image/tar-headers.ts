@@ -21,7 +21,7 @@ const globalHeaderName = 'pax_global_header'
 
 /**
  * Passes the bytes of a tar archive on. Refuses entry types and sparse files that modern-tar takes for plain files (LAYER_UNSUPPORTED), and headers, pax
- * records and successions of headers that not all readers understand alike (LAYER_INVALID). An archive that ends between entries without its two zero blocks, as podman accepts them, gets these.
+ * records and successions of headers that not all readers understand alike (LAYER_INVALID). An archive that ends behind the contents of an entry, without padding or its two zero blocks, gets these, as podman accepts it.
  */
 export async function* checkedTar(
   bytes: AsyncIterable<Uint8Array>,
@@ -40,8 +40,9 @@ class TarHeaders {
   readonly #source: string
   #part = new Uint8Array(block)
   #filled = 0
-  /** Bytes of contents and padding still to pass. */
+  /** Bytes of contents and padding still to pass, and how many of these at their end are padding. */
   #skip = 0
+  #padding = 0
   #zeroBlocks = 0
   /** Contents of a header about the next entry, being collected. */
   #meta: { readonly type: MetaType; readonly bytes: Uint8Array; filled: number } | undefined
@@ -77,10 +78,10 @@ class TarHeaders {
     }
   }
 
-  /** Bytes of zero blocks to add; 0 when the archive is cut inside an entry, which modern-tar then says. */
+  /** Zeros to add: padding behind the last contents, which umoci leaves out, and end blocks. 0 when the archive is cut inside an entry, which modern-tar then says. */
   missingEnd(): number {
-    const between = this.#skip === 0 && this.#filled === 0 && this.#pending === ''
-    return between ? Math.max(0, 2 - this.#zeroBlocks) * block : 0
+    const between = this.#skip <= this.#padding && this.#filled === 0 && this.#pending === ''
+    return between ? this.#skip + Math.max(0, 2 - this.#zeroBlocks) * block : 0
   }
 
   #header(header: Uint8Array): void {
@@ -106,6 +107,7 @@ class TarHeaders {
     const size = sizeField(header)
     if (size === undefined) throw this.#fault('LAYER_INVALID', 'a size that is no number')
     this.#skip = Math.ceil(size / block) * block
+    this.#padding = this.#skip - size
     if (isMeta(type)) this.#beginMeta(type, size, name)
     else this.#entry(type, size, name)
   }

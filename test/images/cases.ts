@@ -251,6 +251,7 @@ const names: readonly ImageCase[] = [
     'an archive as old as V7',
     concat([rawMember(kernel, '\0', 'MZ new', { edit: header => header.fill(0, 257, 265) }), end]),
   ),
+  ofTar('no padding behind the last file', makeTar(newKernel.toReversed(), { endBlocks: 0 }).subarray(0, -500)),
   ofTar('no blocks at the end', makeTar(newKernel, { endBlocks: 0 })),
   ofTar('one block at the end', makeTar(newKernel, { endBlocks: 1 })),
   ofTar('twenty blocks at the end', makeTar(newKernel, { endBlocks: 20 })),
