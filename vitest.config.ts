@@ -17,7 +17,7 @@ export default defineConfig({
         testTimeout: 20_000,
       }),
       project('e2e', ['test/e2e/**/*.test.ts'], slow),
-      project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('vectors', ['test/vectors/**/*.test.ts'], { testTimeout: 120_000 }),
       project('rpm', ['test/rpm/**/*.test.ts'], slow),
       project('registry', ['test/registry/**/*.test.ts'], slow),
       project('images', ['test/images/**/*.test.ts'], slow),

@@ -14,6 +14,7 @@ const places = new KnownPlaces([
   'home',
   'lib',
   'opt',
+  'root',
   'ostree',
   'sbin',
   'srv',
