@@ -2,7 +2,7 @@
 
 import { errorCodeOf, errorDocument, exitCodeOf, renderText } from '../edge/annotations.ts'
 import { terminalLog, type Write } from '../edge/log.ts'
-import { throwAll } from '../errors.ts'
+import { ToolError, throwAll } from '../errors.ts'
 import { parseCommandLine } from '../settings/command-line.ts'
 import { renderHelp } from '../settings/help.ts'
 import { outputsDocument } from '../settings/outputs.ts'
@@ -21,6 +21,14 @@ export interface CommandLineWorld {
   readonly stderr: Write
 }
 
+/** `--json` prints the document; a form of another program cannot be printed beside it. */
+function refuseTwoForms(json: boolean, request: object): void {
+  if (!json || !('format' in request) || request.format === 'json' || request.format === 'table') return
+  throw new ToolError('USAGE', `--json has no effect beside format ${String(request.format)}`, {
+    hint: 'leave one of them out',
+  })
+}
+
 /** Runs one command and returns the exit code. Throws nothing. */
 export async function runCommandLine(world: CommandLineWorld): Promise<number> {
   const line = parseCommandLine(world.words)
@@ -34,6 +42,7 @@ export async function runCommandLine(world: CommandLineWorld): Promise<number> {
     }
     const { environment, directory } = world
     const parsed = gatherSettings({ ...line, secrets: new Map(), environment, directory })
+    refuseTwoForms(line.json, parsed.request)
     const result = await dispatch(parsed, terminalLog(world.stderr))
     if (line.json || ('format' in parsed.request && parsed.request.format === 'json'))
       print(result.document ?? outputsDocument(result.outputs, []))

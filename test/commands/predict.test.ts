@@ -109,11 +109,18 @@ describe('predict', () => {
     ['a directory', ['--boot-file', 'shim=/'], 'FILE_NOT_FOUND', 1],
     ['a set that is no chain', () => bootFiles('grub'), 'BOOT_CHAIN_UNKNOWN', 2],
     ['a platform that is not there', () => [...bootFiles(), '--platform', 'none'], 'FILE_NOT_FOUND', 1],
+    ['a directory that is no platform', () => [...bootFiles(), '--platform', directory], 'PLATFORM_INVALID', 1],
   ] as const)('refuses %s', async (_, words, wanted, exitCode) => {
     const { code, stderr, stdout } = await predict(typeof words === 'function' ? words() : words)
     expect(stderr).toContain(wanted)
     expect(code).toBe(exitCode)
     expect(stdout).toBe('')
+  })
+
+  it('refuses two forms at once, with a document of the error', async () => {
+    const { code, stderr, stdout } = await predict([...bootFiles(), '--json', '--format', 'keylime'])
+    expect({ code, outcome: JSON.parse(stdout).outcome }).toEqual({ code: 2, outcome: 'failed' })
+    expect(stderr).toContain('USAGE: --json has no effect beside format keylime')
   })
 })
 

@@ -69,6 +69,7 @@ export function parsePlatform(directories: readonly ProfileDirectory[], name?: s
   const secureBoot = yaml.secureBoot ?? byVariable
   const setupMode = oneBit('SetupMode', files.get('SetupMode'))
   const keys = keysOf(files)
+  const logged = files.get('eventlog.bin')?.data
   return {
     name: platformName(name ?? yaml.name, directories),
     architecture: yaml.arch,
@@ -80,9 +81,10 @@ export function parsePlatform(directories: readonly ProfileDirectory[], name?: s
     measurement: yaml.measurement ?? 'tpm',
     banks: yaml.banks,
     quirks: yaml.quirks ?? [],
-    eventLog: files.get('eventlog.bin')?.data,
+    eventLog: logged?.length === 0 ? undefined : logged,
     profileSha256: profileSha256(files),
     notes: [
+      ...(logged?.length === 0 ? ['eventlog.bin is empty, as the kernel leaves it behind some boot loaders'] : []),
       ...(yaml.secureBoot !== undefined && byVariable !== undefined && yaml.secureBoot !== byVariable
         ? [`platform.yaml says Secure Boot ${word(yaml.secureBoot)}, the variable SecureBoot says ${word(byVariable)}`]
         : []),
