@@ -28,7 +28,10 @@ export function findUkis(tree: BootTree): FoundUki[] {
   )
 }
 
-const ukiDirectories = (tree: BootTree): string[] => ['boot/EFI/Linux', ...efiTrees(tree).map(path => `${path}/Linux`)]
+const ukiDirectories = (tree: BootTree): string[] => [
+  ...inAnyCase(tree, 'boot', ['EFI', 'Linux']),
+  ...efiTrees(tree).flatMap(path => inAnyCase(tree, path, ['Linux'])),
+]
 
 function hasKernel(tree: BootTree, path: string): boolean {
   const file = tree.read(path)
@@ -46,11 +49,35 @@ const companions = /\.(?:addon\.efi|cred|raw)$/i
 /** Paths of files that a stub loads besides its own sections: they change PCR 12 and 13. */
 export function findCompanions(tree: BootTree, ukis: readonly FoundUki[]): string[] {
   const tops = ['boot', ...efiTrees(tree).map(path => path.slice(0, -'/EFI'.length))]
-  const shared = tops.flatMap(top => ['addons', 'credentials', 'extensions'].map(name => `${top}/loader/${name}`))
-  return [...ukis.map(({ path }) => `${path}.extra.d`), ...shared].flatMap(directory =>
+  const shared = tops.flatMap(top =>
+    ['addons', 'credentials', 'extensions'].map(name => ({ top, names: ['loader', name] })),
+  )
+  const own = ukis.flatMap(({ path }) => {
+    const [directory, name] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)]
+    return [...new Set([name, withoutBootCount(name)])].map(one => ({ top: directory, names: [`${one}.extra.d`] }))
+  })
+  const directories = new Set([...own, ...shared].flatMap(({ top, names }) => inAnyCase(tree, top, names)))
+  return [...directories].flatMap(directory =>
     tree
       .list(directory)
       .filter(name => companions.test(name))
       .map(name => `${directory}/${name}`),
+  )
+}
+
+/** A stub since 255 looks beside the name that the file has without its tries: systemd, src/boot/util.c, get_extra_dir. */
+const withoutBootCount = (name: string): string => name.replace(/\+[0-9]+(?:-[0-9]+)?(?=\.|$)/, '')
+
+/** The directories that FAT takes for `top`/`names`, whatever the case of the names. */
+function inAnyCase(tree: BootTree, top: string, names: readonly string[]): string[] {
+  return names.reduce<string[]>(
+    (found, wanted) =>
+      found.flatMap(directory =>
+        tree
+          .list(directory)
+          .filter(name => name.toLowerCase() === wanted.toLowerCase())
+          .map(name => `${directory}/${name}`),
+      ),
+    [top],
   )
 }

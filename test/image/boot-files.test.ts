@@ -186,6 +186,32 @@ describe('unified kernel images', () => {
     expect(filesForChain(other, 'uki').problems).toEqual([])
   })
 
+  it.each([
+    ['k+3.efi', 'boot/EFI/Linux/k.efi.extra.d/a.addon.efi'],
+    ['k+3-1.efi', 'boot/EFI/Linux/k.efi.extra.d/a.raw'],
+    ['k+3.efi', 'boot/EFI/Linux/k+3.efi.extra.d/a.cred'],
+    ['k.efi', 'boot/EFI/Linux/K.EFI.EXTRA.D/A.ADDON.EFI'],
+    ['k.efi', 'boot/LOADER/Addons/a.addon.efi'],
+  ])('with files that the stub loads by another name are refused: %s, %s', async (name, path) => {
+    const found = await find([file(`boot/EFI/Linux/${name}`, uki), file(path, 'MZ')])
+    expect(found.companions).toEqual([path])
+    expect(codes(found)).toEqual(['UKI_NOT_PREDICTED'])
+  })
+
+  it('are found below directories of any case, and what lies beside other names is left aside', async () => {
+    const others = ['k+x.efi.extra.d', 'k2.efi.extra.d', 'k.efi'].map(name => file(`boot/efi/LINUX/${name}/a.raw`, ''))
+    const found = await find([file('boot/efi/LINUX/k+x.2.efi', uki), ...others])
+    expect(paths(found)).toEqual({ uki: 'boot/efi/LINUX/k+x.2.efi' })
+    expect([found.companions, codes(found)]).toEqual([[], []])
+  })
+
+  it('of a stub that takes .linuxx for the kernel are not overlooked', async () => {
+    const prefixed = makeUki({ seed: 'a', version: '252', only: [{ name: '.linuxx', data: uki.subarray(0, 99) }] })
+    expect(codes(await find([...loaders(updates, 'test'), kernel('6.1'), file(`${modules}/x.efi`, prefixed)]))).toEqual(
+      ['BOOT_CHAIN_UNCLEAR'],
+    )
+  })
+
   it('with files that the stub loads besides are refused with the list', async () => {
     const names = [
       'boot/EFI/Linux/a.efi.extra.d/debug.addon.efi',
