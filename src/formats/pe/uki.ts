@@ -58,9 +58,9 @@ const programSections = new Set(
   ),
 )
 
-/** Whether the file has a kernel inside: that makes it a UKI, whatever its stub is. */
+/** Whether the file has a kernel inside, or what an old stub takes for one by the beginning of the name: that makes it a UKI, whatever its stub is. */
 export function isUki(pe: PeFile): boolean {
-  return pe.sections.some(section => section.shortName === '.linux' && section.virtualSize > 0)
+  return pe.sections.some(section => section.shortName.startsWith('.linux') && section.virtualSize > 0)
 }
 
 /** Throws PE_INVALID for sections that overlap or lie about their size, and UKI_INVALID for a file without a kernel. */

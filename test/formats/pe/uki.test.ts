@@ -42,6 +42,8 @@ describe('sections of a UKI', () => {
     const none = faultOf(() => ukiOf([section('.linux', 'l', 0)]))
     expect(none.code).toBe('UKI_INVALID')
     expect(isUki(parsePe(makeUki({ seed: 0, only: [section('.linux', 'l', 0)] }), 'a'))).toBe(false)
+    const byPrefix = makeUki({ seed: 0, version: '252', only: [section('.linuxx', 'kernel')] })
+    expect([isUki(parsePe(byPrefix, 'a')), Buffer.from(parse(byPrefix).linux).toString()]).toEqual([true, 'kernel'])
   })
 
   it('the first of a name counts from 257 on; before it the last whose name begins so', () => {
