@@ -18,14 +18,16 @@ import { fileCeilings } from './files.ts'
 
 /** Linux follows as many. */
 const linkCeiling = 40
+/** All files that are read of one tree, as all layers of an image together (interface §8). */
+const treeCeiling = 768 * 1024 * 1024
 /** Real directories that are asked for have fewer than a hundred names. */
 const nameCeiling = 10_000
 
 /**
- * Opens a directory as the root of a system. Throws FILE_NOT_FOUND when it is none, and INPUT_INVALID for an image that containers' dir: transport
+ * Opens a directory as the root of a system; each file is read once, `ceiling` bytes in all. Throws FILE_NOT_FOUND when it is none, and INPUT_INVALID for an image that containers' dir: transport
  * wrote. The tree throws INPUT_INVALID for links that leave the root or go in a circle, CEILING_REACHED and FILE_NOT_FOUND.
  */
-export function openRootFileSystem(root: string): BootTree {
+export function openRootFileSystem(root: string, ceiling = treeCeiling): BootTree {
   const source = `dir:${root}`
   const directory = guarded(source, '', () => realpathSync(root))
   if (statOf(directory)?.isDirectory() !== true)
@@ -43,6 +45,8 @@ export function openRootFileSystem(root: string): BootTree {
       },
     )
   const resolve = (path: string) => resolveInside(directory, path, source)
+  const read = new Map<string, TreeFile>()
+  let left = ceiling
   return {
     kind: path => {
       const found = statOf(join(directory, resolve(path)))
@@ -62,8 +66,13 @@ export function openRootFileSystem(root: string): BootTree {
     },
     read: path => {
       const real = resolve(path)
+      const before = read.get(real)
+      if (before !== undefined) return before
       if (statOf(join(directory, real))?.isFile() !== true) return undefined
-      return readInside(directory, real, source)
+      const file = readInside(directory, real, source, left)
+      left -= file.bytes.length
+      read.set(real, file)
+      return file
     },
   }
 }
@@ -107,7 +116,7 @@ function resolveInside(directory: string, path: string, source: string): string 
 }
 
 /** The bytes of a plain file; a link or FIFO that took its place meanwhile is not followed and not waited for. */
-function readInside(directory: string, path: string, source: string): TreeFile {
+function readInside(directory: string, path: string, source: string, left: number): TreeFile {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
   const file = guarded(source, path, () => openSync(join(directory, path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
   try {
@@ -116,6 +125,12 @@ function readInside(directory: string, path: string, source: string): TreeFile {
       throw new ToolError('CEILING_REACHED', 'the file is too large', {
         found: `${size} bytes`,
         wanted: `at most ${fileCeilings.bootFile}`,
+        where: { source, path },
+      })
+    if (size > left)
+      throw new ToolError('CEILING_REACHED', 'what is to be read of the root file system is too large', {
+        found: `${size} bytes more`,
+        wanted: `at most ${left}`,
         where: { source, path },
       })
     const bytes = new Uint8Array(size)

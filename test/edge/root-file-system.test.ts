@@ -116,6 +116,27 @@ describe('a root file system', () => {
     expect(faultOf(() => openRootFileSystem(directory).read('big')).code).toBe('CEILING_REACHED')
   })
 
+  it('has files up to a ceiling for all together, each counted once', async () => {
+    for (const name of ['a', 'b', 'c']) await put(name, new Uint8Array(300))
+    const tree = openRootFileSystem(directory, 768)
+    expect(tree.read('a')).toBe(tree.read('a'))
+    expect(tree.read('b')?.bytes.length).toBe(300)
+    const error = faultOf(() => tree.read('c'))
+    expect([error.code, error.found, error.wanted, error.where.path]).toEqual([
+      'CEILING_REACHED',
+      '300 bytes more',
+      'at most 168',
+      'c',
+    ])
+    await put('big', '')
+    await truncate(join(directory, 'big'), 400 * 1024 ** 2)
+    await put('bigger', '')
+    await truncate(join(directory, 'bigger'), 400 * 1024 ** 2)
+    const whole = openRootFileSystem(directory)
+    expect(whole.read('big')?.bytes.length).toBe(400 * 1024 ** 2)
+    expect(faultOf(() => whole.read('bigger')).code).toBe('CEILING_REACHED')
+  })
+
   it('is no image of containers’ dir: transport, and no file', async () => {
     await put('manifest.json', '{}')
     expect(openRootFileSystem(directory).list('')).toEqual(['manifest.json'])
