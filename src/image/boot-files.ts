@@ -1,7 +1,7 @@
 // Where boot loaders, kernels, UKIs and os-release are in an image (interface §2; bootupd: src/efi.rs; bootc: ostree-ext/src/bootabletree.rs).
 
 import type { BootFile, BootFileRole } from './boot-file.ts'
-import { findBootLoaders } from './boot-loaders.ts'
+import { findBootLoaders, findRemovable, type RemovableFile } from './boot-loaders.ts'
 import type { BootTree } from './boot-tree.ts'
 import { type OsRelease, parseOsRelease } from './os-release.ts'
 import { modulesDirectory, osReleasePaths } from './places.ts'
@@ -15,6 +15,8 @@ export interface FoundBootFiles {
   readonly kernels: readonly string[]
   /** Files that a UKI's stub would load besides: add-ons, credentials, extensions. */
   readonly companions: readonly string[]
+  /** Copies for the start without a boot entry. */
+  readonly removable: readonly RemovableFile[]
   readonly os: OsRelease
 }
 
@@ -43,6 +45,7 @@ export function findBootFiles(tree: BootTree, source: string, architecture = 'am
     files,
     kernels: [...new Set([...withVmlinuz, ...ukis.flatMap(({ kernelRelease }) => kernelRelease ?? [])])].sort(),
     companions: findCompanions(tree, ukis),
+    removable: findRemovable(tree, architecture),
     os: osFile === undefined ? { id: null, versionId: null } : parseOsRelease(osFile.bytes),
   }
 }

@@ -56,6 +56,33 @@ export function findBootLoaders(tree: BootTree, architecture: string): LoaderPla
   )
 }
 
+/** What EFI/BOOT has: the file that firmware starts where no boot entry names another (null), or a loader by its name. */
+export interface RemovableFile {
+  readonly role: Exclude<LoaderRole, 'fallback'> | null
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
+/** The copies in EFI/BOOT, in the order of their paths; fallback is no copy. */
+export function findRemovable(tree: BootTree, architecture: string): RemovableFile[] {
+  const suffix = suffixes[architecture] ?? 'x64'
+  const roles = rolesByName(suffix)
+  const efi = efiTrees(tree)
+  return (efi.length > 0 ? efi : [bootupdDirectory]).flatMap(top =>
+    tree
+      .list(top)
+      .filter(name => name.toUpperCase() === 'BOOT')
+      .flatMap(directory =>
+        tree.list(`${top}/${directory}`).map(name => ({ name, path: `${top}/${directory}/${name}` })),
+      )
+      .flatMap(({ name, path }) => {
+        const role = name.toLowerCase() === `boot${suffix}.efi` ? null : roles[name.toLowerCase()]
+        const bytes = role === undefined || role === 'fallback' ? undefined : tree.read(path)?.bytes
+        return role === undefined || role === 'fallback' || bytes === undefined ? [] : [{ role, path, bytes }]
+      }),
+  )
+}
+
 /** systemd-boot is installed twice, under its own name and as BOOTX64.EFI: files with the same bytes count once. */
 function withoutCopies(tree: BootTree, places: readonly LoaderPlace[]): readonly LoaderPlace[] {
   const [first] = places

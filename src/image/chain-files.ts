@@ -50,9 +50,33 @@ export function filesForChain(found: FoundBootFiles, wanted?: BootChainWord): Ch
     if (paths.length > 1) problems.push(several(found, role, paths))
   }
   if (chain.includes('uki') && found.companions.length > 0) problems.push(withCompanions(found))
+  problems.push(...otherCopies(found, chain, wanted !== undefined))
   const belonging: readonly BootFileRole[] = [...chain, ...companions, ...ofShim, 'os-release']
   const files = found.files.filter(({ role }) => belonging.includes(role) && pathsOf(found, role).length === 1)
   return { bootChain, files, kernelRelease, problems }
+}
+
+/**
+ * Copies in EFI/BOOT that are not byte for byte what the chain loads: a machine without a boot entry starts them, and measures others than one with it.
+ * Packages bring the same bytes twice (shim's Makefile, Fedora's shim.spec). A chain that is named and has no shim may begin elsewhere than they do.
+ */
+function otherCopies(found: FoundBootFiles, chain: readonly BootFileRole[], named: boolean): ToolError[] {
+  const filesOf = (role: BootFileRole) => found.files.filter(file => file.role === role)
+  return found.removable.flatMap(({ role, path, bytes }) => {
+    if (role !== null && !chain.includes(role)) return []
+    const originals = role === null ? chain.slice(0, 1).flatMap(filesOf) : filesOf(role)
+    const allowed = role === null && named && chain[0] !== 'shim' ? found.files : originals
+    const [original, ...others] = originals
+    if (original === undefined || others.length > 0) return []
+    if (allowed.some(file => Buffer.from(file.bytes).equals(bytes))) return []
+    return [
+      new ToolError('BOOT_LOADER_NOT_UNIQUE', 'the image has two different files for one start', {
+        found: `${original.path}, ${path}`,
+        wanted: 'the same bytes in both: firmware starts EFI/BOOT when no boot entry names another file',
+        where: { source: found.source, path },
+      }),
+    ]
+  })
 }
 
 /** Shim and GRUB without a UKI, or a UKI without GRUB; where nothing is there, what is missing of the first. */

@@ -8,13 +8,15 @@ import { checkInitramfs, checkKernel, checkKernelHmac } from './kernel-checks.ts
 
 /** All faults of a built image; none when it may be pushed. Codes are those of errors.ts, "image contents", and PE_INVALID. */
 export function checkBuiltImage(image: BuiltImage): ToolError[] {
+  const loaders = checkBootLoaders(image)
   return [
-    ...image.built.problems,
+    // a loader that is there twice because the build changed or added one is told once
+    ...image.built.problems.filter(({ code }) => loaders.length === 0 || code !== 'BOOT_LOADER_NOT_UNIQUE'),
     ...checkLayers(image),
     ...checkKernel(image),
     ...checkInitramfs(image),
     ...checkPackages(image),
-    ...checkBootLoaders(image),
+    ...loaders,
     ...checkBootDirectory(image),
     ...checkNodeSoftware(image),
     ...checkNodePackages(image),

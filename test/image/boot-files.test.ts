@@ -77,6 +77,56 @@ describe('boot loaders', () => {
   })
 })
 
+describe('what EFI/BOOT has', () => {
+  const [shim, grub] = loaders(updates, 'test') as [LayerEntry, LayerEntry]
+  const boot = (name: string, text: string) => file(`${updates}/BOOT/${name}`, text)
+
+  it('is taken when it is byte for byte what the chain loads', async () => {
+    const copies = [boot('bootx64.EFI', 'MZ shim old'), boot('grubx64.efi', 'MZ grub old'), boot('fbx64.efi', 'MZ')]
+    expect(codes(await find([shim, grub, kernel('6.1'), ...copies, boot('BOOTAA64.EFI', 'MZ other')]))).toEqual([])
+  })
+
+  it.each([
+    ['BOOTX64.EFI', 'shimx64.efi'],
+    ['shimx64.efi', 'shimx64.efi'],
+    ['grubx64.efi', 'grubx64.efi'],
+  ])('is refused when it is another file: %s', async (name, original) => {
+    const entries = [shim, grub, kernel('6.1'), boot(name, 'MZ other')]
+    const found = await find(entries)
+    expect(codes(found)).toEqual(['BOOT_LOADER_NOT_UNIQUE'])
+    expect(filesForChain(found).problems[0]?.found).toBe(`${updates}/test/${original}, ${updates}/BOOT/${name}`)
+    expect(filesForChain(found, 'shim-grub-linux').problems).toHaveLength(1)
+  })
+
+  it('in usr/lib/efi too, and a shim before systemd-boot or a UKI', async () => {
+    const entries = [
+      file('usr/lib/efi/shim/15.8-3/EFI/fedora/shimx64.efi', 'MZ new'),
+      file('usr/lib/efi/shim/15.8-3/EFI/BOOT/BOOTX64.EFI', 'MZ old'),
+      file('usr/lib/efi/grub2/1:2.12-40/EFI/fedora/grubx64.efi', 'MZ new'),
+    ]
+    expect(codes(await find([kernel('6.1'), ...entries]))).toEqual(['BOOT_LOADER_NOT_UNIQUE'])
+    const program = makeSystemdProgram({ program: 'systemd-boot', version: '257.1', sections: [] })
+    const [systemdBoot, linux] = [
+      file(`${updates}/systemd/systemd-bootx64.efi`, program),
+      file(`${modules}/a.efi`, uki),
+    ]
+    expect(codes(await find([systemdBoot, linux, boot('BOOTX64.EFI', 'MZ shim')]))).toEqual(['BOOT_LOADER_NOT_UNIQUE'])
+    expect(codes(await find([linux, boot('BOOTX64.EFI', 'MZ shim')]))).toEqual(['BOOT_LOADER_NOT_UNIQUE'])
+  })
+
+  it('may be another file of the image when the chain is named', async () => {
+    const found = await find([
+      shim,
+      grub,
+      kernel('6.1'),
+      file(`${modules}/a.efi`, uki),
+      boot('BOOTX64.EFI', 'MZ shim old'),
+    ])
+    expect(filesForChain(found, 'uki').problems).toEqual([])
+    expect(filesForChain(found, 'grub-linux').problems).toEqual([])
+  })
+})
+
 describe('kernels', () => {
   const rest = loaders(updates, 'test')
 
