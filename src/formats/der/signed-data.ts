@@ -16,6 +16,9 @@ import { algorithmIdentifier, namedBySigner, parseSignerInfos, type SignerInfo }
 
 const signedDataType = '1.2.840.113549.1.7.2'
 
+/** Real signatures carry two to five. */
+const mostCertificates = 64
+
 export interface SignedData {
   /** Object identifiers. */
   readonly digestAlgorithms: readonly string[]
@@ -39,9 +42,10 @@ export function parseSignedData(bytes: Uint8Array, origin: DerOrigin): SignedDat
   const encapsulated = universalAt(signedData, 2, tags.sequence, 'contentInfo')
   const content = context(encapsulated, 0)
   if (content === undefined) throw derError(origin, 'a detached signature', 'content inside of the signature')
-  const certificates = (context(signedData, 0)?.children ?? [])
-    .filter(child => isUniversal(child, tags.sequence))
-    .map(child => parseCertificate(child.bytes, origin))
+  const embedded = (context(signedData, 0)?.children ?? []).filter(child => isUniversal(child, tags.sequence))
+  if (embedded.length > mostCertificates)
+    throw derError(origin, `${embedded.length} certificates`, `at most ${mostCertificates}`)
+  const certificates = embedded.map(child => parseCertificate(child.bytes, origin))
   const signers = parseSignerInfos(signedData.children.at(-1), signedData)
   const signing = signers.flatMap(signer => namedBySigner(signer, certificates))
   return {

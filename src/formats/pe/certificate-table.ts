@@ -14,6 +14,9 @@ export interface AttributeCertificate {
 
 export const pkcsSignedData = 2
 
+/** Files that are really signed have one to three. */
+const mostEntries = 16
+
 /**
  * The entries of the table, each on a multiple of 8 from its beginning. The table has to end where the file ends:
  * shim refuses other files, and bytes behind it would be hashed by some readers and not by others.
@@ -32,6 +35,7 @@ export function parseCertificateTable(file: ByteCursor, offset: number, size: nu
     const revision = table.u16('wRevision')
     const type = table.u16('wCertificateType')
     const data = table.take('bCertificate', length - 8)
+    if (entries.length === mostEntries) throw table.error('Certificate Table', 'more entries', `at most ${mostEntries}`)
     entries.push({ revision, type, offset: offset + start, data })
     table.skip('alignment', Math.min((8 - (length % 8)) % 8, table.left))
   }

@@ -249,3 +249,22 @@ describe('the path of issuers', () => {
     expect(pathOf(signPe(unsigned, signer, certificatesOf(...others)))).toHaveLength(16)
   })
 })
+
+describe('ceilings', () => {
+  it('16 signatures', () => {
+    let bytes = unsigned
+    for (let index = 0; index < 16; index++) bytes = signPe(bytes, leaf)
+    expect(parseSignatures(parsePe(bytes, 'file.efi'))).toHaveLength(16)
+    expect(faultOf(() => parsePe(signPe(bytes, leaf), 'file.efi')).wanted).toBe('at most 16')
+  })
+
+  it('64 certificates', () => {
+    const withOthers = (count: number) =>
+      parsePe(signPe(unsigned, leaf, certificatesOf(...Array.from({ length: count }, () => first))), 'file.efi')
+    expect(parseSignatures(withOthers(63))[0]?.certificates).toHaveLength(64)
+    expect(faultOf(() => parseSignatures(withOthers(64)))).toMatchObject({
+      code: 'PE_INVALID',
+      found: '65 certificates',
+    })
+  })
+})
