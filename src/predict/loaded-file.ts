@@ -4,7 +4,7 @@ import { ToolError } from '../errors.ts'
 import { type Bank, type Digests, sha256Hex } from '../formats/bytes/digest.ts'
 import { formatHex } from '../formats/bytes/hex.ts'
 import { authenticodeDigests } from '../formats/pe/authenticode.ts'
-import { machineArm64, machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
+import { efiApplication, machineArm64, machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
 import { type AuthenticodeSignature, parseSignatures, signerSubjects } from '../formats/pe/signature.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { BootFileFacts } from './prediction.ts'
@@ -21,7 +21,7 @@ export interface LoadedFile {
 }
 
 /**
- * Throws PE_INVALID, and ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64 and arm64. A signature that does not verify is kept
+ * Throws PE_INVALID (also for what is no EFI application), and ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64 and arm64. A signature that does not verify is kept
  * with its fault: with Secure Boot off the file boots.
  */
 export function loadedFile(file: BootFile): LoadedFile {
@@ -30,6 +30,13 @@ export function loadedFile(file: BootFile): LoadedFile {
     throw new ToolError('ARCHITECTURE_NOT_SUPPORTED', 'a boot file is for another architecture', {
       found: `machine 0x${pe.machine.toString(16).padStart(4, '0')}, ${pe.magic}`,
       wanted: 'machine 0x8664 (x86-64) or 0xaa64 (arm64), PE32+',
+      where: { source: file.path },
+    })
+  // the firmware measures drivers into PCR 2, and other programs not at all (edk2, DxeTpm2MeasureBootLib)
+  if (pe.subsystem !== efiApplication)
+    throw new ToolError('PE_INVALID', 'a boot file is no EFI application', {
+      found: `subsystem ${pe.subsystem}`,
+      wanted: `subsystem ${efiApplication}`,
       where: { source: file.path },
     })
   const digests = authenticodeDigests(pe)

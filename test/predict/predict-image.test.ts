@@ -11,6 +11,7 @@ import { predictImage } from '../../src/predict/predict-image.ts'
 import type { Prediction } from '../../src/predict/prediction.ts'
 import { makeGrub, makeInitramfs, makeKernel, makeShim, sbatTexts, vendorKeys } from '../build/boot-files.ts'
 import { faultOf } from '../build/damage.ts'
+import { makePe } from '../build/pe.ts'
 
 const release = '5.14.0-611.el9.x86_64'
 const file = (role: BootFileRole, bytes: Uint8Array): BootFile => ({ role, path: `boot/${role}`, layer: null, bytes })
@@ -188,6 +189,14 @@ describe('refusals', () => {
     expect(faultOf(() => predict(files))).toMatchObject({
       code: 'ARCHITECTURE_NOT_SUPPORTED',
       found: 'machine 0x5064, PE32+',
+    })
+  })
+
+  it.each([11, 12, 3])('PE_INVALID: subsystem %i, which is no EFI application', subsystem => {
+    const driver = makePe({ sections: [{ name: '.text', data: new Uint8Array(100) }], subsystem })
+    expect(faultOf(() => predict([shim, grub, file('kernel', driver)]))).toMatchObject({
+      code: 'PE_INVALID',
+      found: `subsystem ${subsystem}`,
     })
   })
 

@@ -7,12 +7,16 @@ import { type PeSection, parseSectionTable, sectionHeaderSize } from './sections
 /** IMAGE_FILE_MACHINE_AMD64 and IMAGE_FILE_MACHINE_ARM64. */
 export const machineX64 = 0x8664
 export const machineArm64 = 0xaa64
+/** IMAGE_SUBSYSTEM_EFI_APPLICATION. */
+export const efiApplication = 10
 
 export interface PeFile {
   readonly source: string
   readonly bytes: Uint8Array
   readonly magic: 'PE32' | 'PE32+'
   readonly machine: number
+  /** 10 for an EFI application, 11 and 12 for drivers. */
+  readonly subsystem: number
   /** Offset of the CheckSum field in the file. */
   readonly checkSumOffset: number
   /** Offset of the certificate table's data directory, or undefined when the header has none. */
@@ -65,6 +69,7 @@ function parseOptionalHeader(cursor: ByteCursor) {
   cursor.seek('SizeOfHeaders', Math.min(60, cursor.bytes.length))
   const sizeOfHeaders = cursor.u32('SizeOfHeaders')
   cursor.skip('CheckSum', 4)
+  const subsystem = cursor.u16('Subsystem')
   cursor.seek('NumberOfRvaAndSizes', Math.min(wide ? 108 : 92, cursor.bytes.length))
   const directoryCount = cursor.u32('NumberOfRvaAndSizes')
   if (directoryCount * 8 > cursor.left)
@@ -76,7 +81,7 @@ function parseOptionalHeader(cursor: ByteCursor) {
     ? { offset: cursor.u32('Certificate Table'), size: cursor.u32('Certificate Table size') }
     : { offset: 0, size: 0 }
   const magic: PeFile['magic'] = wide ? 'PE32+' : 'PE32'
-  return { magic, checkSumOffset: start + 64, certificateEntryOffset, sizeOfHeaders, certificateTable }
+  return { magic, subsystem, checkSumOffset: start + 64, certificateEntryOffset, sizeOfHeaders, certificateTable }
 }
 
 /** The section of that name, the first one when there are several. */
