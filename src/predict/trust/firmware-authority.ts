@@ -42,7 +42,7 @@ export interface FirmwareKeys {
  * file is looked up by hash in every algorithm. (edk2 DxeImageVerificationHandler, IsForbiddenByDbx, IsAllowedByDb.)
  *
  * edk2 compares hashes of certificates with the signer's and that of db only, other firmware with the whole path; here
- * each denies. A time of revocation does not weaken a denial, since no timestamps are read.
+ * each denies. With any dbx a signature without its signer's certificate denies the file too. A time of revocation does not weaken a denial, since no timestamps are read.
  *
  * Throws BOOT_LOADER_UNSIGNED or KERNEL_UNSIGNED, SIGNATURE_INVALID or SIGNATURE_DIGEST_MISMATCH when no signature
  * verifies, NOT_TRUSTED_BY_FIRMWARE (also for what builds of the firmware see differently: `chainDoubt`), DENIED_BY_FIRMWARE.
@@ -84,12 +84,37 @@ function unsignedAuthority(file: LoadedFile, keys: FirmwareKeys): Authority {
 /** What edk2 reads otherwise than we do is refused, since then other certificates would count. */
 function checkTable(file: LoadedFile): void {
   const { certificateTable, signatures } = file.pe
-  const other = signatures.find(({ type }) => type !== pkcsSignedData)
-  if (certificateTable.size % 8 === 0 && other === undefined) return
-  throw refusal(file, 'NOT_TRUSTED_BY_FIRMWARE', 'it is not predicted how the firmware reads the certificate table', {
-    found: other === undefined ? `${certificateTable.size} bytes` : `an entry of type 0x${other.type.toString(16)}`,
-    wanted: other === undefined ? 'a multiple of 8 bytes' : 'PKCS#7 entries (type 2) only',
-  })
+  const refuse = (found: string, wanted: string) =>
+    refusal(file, 'NOT_TRUSTED_BY_FIRMWARE', 'it is not predicted how the firmware reads the certificate table', {
+      found,
+      wanted,
+    })
+  if (certificateTable.size % 8 !== 0) throw refuse(`${certificateTable.size} bytes`, 'a multiple of 8 bytes')
+  for (const [index, { type, data }] of signatures.entries()) {
+    if (type !== pkcsSignedData) throw refuse(`an entry of type 0x${type.toString(16)}`, 'PKCS#7 entries (type 2) only')
+    const algorithm = file.signatures[index]?.algorithm
+    if (algorithm === undefined || !namesAlgorithm(data, algorithm))
+      throw refuse(
+        `signature ${index}, ${data.length} bytes`,
+        'a SignedData of 256 to 65535 bytes, which names the algorithm of its digest at offset 32',
+      )
+  }
+}
+
+/** edk2 (HashPeImageByType) finds the digest algorithm by its place behind two lengths of two bytes each, and passes over other signatures. */
+function namesAlgorithm(signedData: Uint8Array, algorithm: Bank): boolean {
+  const identifier = Buffer.from(algorithmBytes[algorithm], 'hex')
+  const place = signedData.subarray(algorithmOffset, algorithmOffset + identifier.length)
+  return signedData[1] === 0x82 && sameElement(identifier, place)
+}
+
+const algorithmOffset = 32
+/** Object identifiers, DER without tag and length. */
+const algorithmBytes: Readonly<Record<Bank, string>> = {
+  sha1: '2b0e03021a',
+  sha256: '608648016503040201',
+  sha384: '608648016503040202',
+  sha512: '608648016503040203',
 }
 
 function byCertificate(
@@ -122,6 +147,8 @@ function inDb(entry: SignatureData, because: string): Authority {
 }
 
 function refuseDenied(file: LoadedFile, keys: FirmwareKeys, signature: AuthenticodeSignature): void {
+  if (keys.dbx.length > 0 && signature.path.length === 0)
+    throw denied(file, keys, 'a signature without the certificate of its one signer, which nobody can compare')
   const denying = trustAnchors(keys.dbx, keys.source, { firstOnly: false }).find(({ certificate }) =>
     vouchesFor(certificate, signature),
   )

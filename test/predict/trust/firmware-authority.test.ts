@@ -178,6 +178,24 @@ describe('what firmware refuses', () => {
     expect(fault.code).toBe('DENIED_BY_FIRMWARE')
   })
 
+  it('any signature whose signer cannot be found, once there is a dbx', () => {
+    const both = signPe(signPe(unsigned, other, { signerCertificate: false }), leaf, withMiddle)
+    expect(chosen(both, listsOf(root))).toEqual(inDb(root.certificate))
+    expect(refused(both, listsOf(root), [unknownList()]).code).toBe('DENIED_BY_FIRMWARE')
+  })
+
+  it('signatures that it passes over: of 64 KiB and more, and such that name another algorithm', () => {
+    const filler = makeSigningKey('fw-filler', { commonName: 'y'.repeat(30_000) })
+    const long = signPe(unsigned, leaf, { otherCertificates: [middle.certificate, filler.certificate] })
+    const longer = signPe(unsigned, leaf, {
+      otherCertificates: [middle.certificate, filler.certificate, filler.certificate],
+    })
+    expect(chosen(long, listsOf(root))).toEqual(inDb(root.certificate))
+    expect(refused(longer, listsOf(root)).wanted).toContain('offset 32')
+    const misnamed = signPe(chained, other, { namedAlgorithm: 'sha512' })
+    expect(refused(misnamed, listsOf(root)).wanted).toContain('offset 32')
+  })
+
   it('certificate tables that it reads otherwise', () => {
     const file = loadFile(chained)
     const keys = { db: listsOf(root), dbx: [], source: 'test' }
