@@ -20,7 +20,9 @@ export function makeSystemdProgram({ program, version, sections, machine, signer
     { name: '.text', data: seededBytes(`${program}/${version}`, 900) },
     {
       name: '.sbat',
-      data: text(`sbat,1,SBAT Version,sbat,1,https://example.com\n${program},1,systemd,systemd,${version}\n`),
+      data: text(
+        `sbat,1,SBAT Version,sbat,1,https://example.com\n${program},1,systemd,systemd,${version},https://example.com\n`,
+      ),
     },
     { name: '.sdmagic', data: text(`#### LoaderInfo: ${program} ${version} ####\0`) },
   ]

@@ -1,10 +1,10 @@
 // Which files shim refuses for their SBAT generations: rhboot/shim pe.c (verify_sbat_section, before 15.6 handle_sbat), verify.c.
 
 import { ToolError } from '../../errors.ts'
-import { shimSbatRows } from '../../formats/shim/sbat-section.ts'
 import { compareShimVersions, type ShimVersion } from '../../formats/shim/version.ts'
 import type { LoadedFile } from '../loaded-file.ts'
 import { type MeasuredSbatLevel, sbatRevokes } from './sbat-level.ts'
+import { shimSbatRows } from './sbat-rows.ts'
 
 /** The shim that looks, and the level that it holds; undefined: not known. */
 export interface LookingShim {

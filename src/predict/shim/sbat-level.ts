@@ -10,8 +10,8 @@ import {
   type SbatLevel,
   type SbatLevels,
 } from '../../formats/shim/sbat-level.ts'
-import type { SbatGeneration } from '../../formats/shim/sbat-section.ts'
 import { compareShimVersions, formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
+import type { SbatGeneration } from './sbat-rows.ts'
 
 /** What a shim binary says of SBAT levels. */
 export interface ShimSbatFacts {

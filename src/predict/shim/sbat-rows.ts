@@ -1,9 +1,9 @@
 // .sbat as shim reads it: rhboot/shim verify.c (verify_buffer_sbat), sbat.c (parse_sbat_section), csv.c, tags 15.3 to 16.1.
 
 import { type ErrorCode, ToolError } from '../../errors.ts'
-import type { PeFile } from '../pe/pe.ts'
-import type { PeSection } from '../pe/sections.ts'
-import { compareShimVersions, type ShimVersion } from './version.ts'
+import type { PeFile } from '../../formats/pe/pe.ts'
+import type { PeSection } from '../../formats/pe/sections.ts'
+import { compareShimVersions, type ShimVersion } from '../../formats/shim/version.ts'
 
 /** What shim compares of a row. */
 export interface SbatGeneration {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { parsePe } from '../../../src/formats/pe/pe.ts'
-import { shimSbatRows } from '../../../src/formats/shim/sbat-section.ts'
+import { shimSbatRows } from '../../../src/predict/shim/sbat-rows.ts'
 import { faultOf, flips, outcome } from '../../build/damage.ts'
 import { makePe, type PeSectionToMake } from '../../build/pe.ts'
 
