@@ -1,11 +1,13 @@
 // Which entries make shim start a file under Secure Boot: rhboot/shim verify.c (shim.c before 16.1).
 
 import { type ErrorCode, ToolError } from '../../errors.ts'
+import type { Digests } from '../../formats/bytes/digest.ts'
 import { type Certificate, hasRsaKey, sameElement } from '../../formats/der/certificate.ts'
 import { guids } from '../../formats/efi/guid.ts'
 import { findImageHash, formatSignatureData, type SignatureData } from '../../formats/efi/signature-list.ts'
 import type { AuthenticodeSignature } from '../../formats/pe/signature.ts'
 import type { LoadedFile } from '../loaded-file.ts'
+import { shimDigests } from '../shim/image-hash.ts'
 import type { Authority } from './authority.ts'
 import { allowingStores, denyingStores, type ShimKeys, type Store, usableAnchors } from './shim-stores.ts'
 import { certificateOf, describeAnchors, describePath, doubtOf, faultOfAll, vouchesFor } from './trust-anchor.ts'
@@ -25,13 +27,8 @@ import { certificateOf, describeAnchors, describePath, doubtOf, faultOfAll, vouc
  */
 export function shimAuthorities(file: LoadedFile, keys: ShimKeys): readonly Authority[] {
   const [denying, allowing] = [denyingStores(keys), allowingStores(keys)]
-  const deniedHash = byHash(file, denying)
-  if (deniedHash !== undefined)
-    throw refusal(file, 'DENIED_BY_SHIM', 'shim denies the file', {
-      found: deniedHash.because,
-      wanted: 'a file that no list denies',
-    })
-  const allowedHash = byHash(file, allowing)
+  refuseDeniedHash(file, keys)
+  const allowedHash = byHash(shimDigests(file, keys.version), allowing)
   if (allowedHash !== undefined) return [allowedHash]
   const verdicts = file.signatures.map(signature => {
     refuseDoubtful(file, keys, signature, [...denying, ...allowing])
@@ -44,13 +41,23 @@ export function shimAuthorities(file: LoadedFile, keys: ShimKeys): readonly Auth
   throw notTrusted(file, keys, allowing, authorities[0])
 }
 
+/** Throws DENIED_BY_SHIM for a file whose hash is in a denied list: all that shim asks of a part of a file that it verified before (16.1). */
+export function refuseDeniedHash(file: LoadedFile, keys: ShimKeys): void {
+  const denied = byHash(shimDigests(file, keys.version), denyingStores(keys))
+  if (denied === undefined) return
+  throw refusal(file, 'DENIED_BY_SHIM', 'shim denies the file', {
+    found: denied.because,
+    wanted: 'a file that no list denies',
+  })
+}
+
 /** True for variables that shim, or the firmware, would measure only once. */
 export function sameVariable(a: Authority, b: Authority): boolean {
   const [one, other] = [a.variable, b.variable]
   return one.name === other.name && one.vendorGuid === other.vendorGuid && sameElement(one.data, other.data)
 }
 
-function byHash({ digests }: LoadedFile, stores: readonly Store[]): Authority | undefined {
+function byHash(digests: Digests, stores: readonly Store[]): Authority | undefined {
   for (const store of stores)
     for (const bank of store.hashes) {
       const entry = findImageHash(store.lists, bank, digests[bank])

@@ -125,6 +125,16 @@ describe('the order in which shim looks', () => {
     expect(refused(unsigned, { db: [imageHashList(unsigned, 'sha512')] }).code).toBe('BOOT_LOADER_UNSIGNED')
   })
 
+  it('the hash of an unsigned file as that shim computes it', () => {
+    const behind = makePe({ sections: [{ name: '.text', data: seededBytes('shim-trust', 300) }] })
+    const longer = new Uint8Array([...behind, 1, 2, 3, 4, 5])
+    const asEnrolled = [imageHashList(behind)]
+    expect(chosen(longer, { version: [15, 8], enrolled: asEnrolled })).toHaveLength(1)
+    expect(refused(longer, { version: [16, 1], enrolled: asEnrolled }).code).toBe('BOOT_LOADER_UNSIGNED')
+    expect(refused(longer, { version: [15, 8], enrolled: [imageHashList(longer)] }).code).toBe('BOOT_LOADER_UNSIGNED')
+    expect(refused(longer, { version: [15, 8], enrolled: asEnrolled, dbx: asEnrolled }).code).toBe('DENIED_BY_SHIM')
+  })
+
   it('every signature gives its own authority, in the order of the table', () => {
     const three = signPe(signPe(signPe(unsigned, mok), stranger), firmware)
     expect(chosen(three)).toEqual([inMokListRt(byOwner, mok), inDb(firmware.certificate)])
