@@ -8,7 +8,7 @@ import { type LoadedFile, loadedFile } from './loaded-file.ts'
 import { imageEvent, variableEvent } from './measured.ts'
 import type { MeasuredEvent } from './prediction.ts'
 import { checkSbat } from './shim/check-sbat.ts'
-import { type StartedShim, shimTrust, startShim } from './shim/shim-events.ts'
+import { checkInnerKernel, type StartedShim, seesInnerKernel, shimTrust, startShim } from './shim/shim-events.ts'
 import type { Authority } from './trust/authority.ts'
 import { sameVariable } from './trust/shim-authority.ts'
 import type { StubBuild } from './uki/stub.ts'
@@ -21,7 +21,10 @@ export interface BootEvents {
 }
 
 /** Measures that a file is loaded: the entries by which it is trusted, then the file itself. */
-type Load = (file: LoadedFile, name: FileName, because: string) => readonly MeasuredEvent[]
+type Load = (file: LoadedFile, name: FileName, because: string, order?: LoadOrder) => readonly MeasuredEvent[]
+
+/** `file-first`: asked by another program, shim measures the file before it looks for an entry (verify.c, shim_verify). */
+type LoadOrder = 'trust-first' | 'file-first'
 
 /** How the parts of a file are called: `Pcr4<name>`; in PCR 7 a kernel is `Kernel`. */
 type FileName = 'Shim' | 'Grub' | 'SystemdBoot' | 'Vmlinuz' | 'VmlinuzAgain' | 'Uki' | 'UkiLinux'
@@ -43,6 +46,7 @@ export function bootEvents(boot: Boot, conditions: Conditions): BootEvents {
   const stub = uki === undefined ? undefined : ukiEvents(uki.uki, uki.file.file.path, { phase: conditions.phase })
   const inner = stub === undefined ? [] : innerKernelLoads(boot, stub.build, conditions)
   const kernelLoads = grub === undefined ? [next] : grubKernelLoads(grub, conditions)
+  const kernelOrder = grub === undefined || started === undefined ? 'trust-first' : 'file-first'
   if (started !== undefined && conditions.state.shimVerifies) checkRevoked(boot, started)
   const events = [
     ...firmwareStartEvents(conditions),
@@ -50,7 +54,9 @@ export function bootEvents(boot: Boot, conditions: Conditions): BootEvents {
     ...(started?.events ?? []),
     ...(grub === undefined ? [] : load(grub, 'Grub', by)),
     ...(systemdBoot === undefined ? [] : load(systemdBoot, 'SystemdBoot', by)),
-    ...(kernel === undefined ? [] : kernelLoads.flatMap((because, index) => load(kernel, kernelName(index), because))),
+    ...(kernel === undefined
+      ? []
+      : kernelLoads.flatMap((because, index) => load(kernel, kernelName(index), because, kernelOrder))),
     ...(uki === undefined ? [] : load(uki.file, 'Uki', next)),
     ...(stub?.events.filter(event => event.part !== enterInitrd) ?? []),
     ...inner.flatMap(({ file, because }) => load(file, 'UkiLinux', because)),
@@ -65,12 +71,17 @@ const enterInitrd = 'Pcr11EnterInitrd'
 /** The kernel inside of the UKI, as often as the firmware or shim load it as a file of its own. */
 function innerKernelLoads({ uki, shim }: Boot, stub: StubBuild, { state }: Conditions) {
   if (uki === undefined) return []
-  const { path, layer } = uki.file.file
+  const { path } = uki.file.file
   const start = { secureBoot: state.firmwareVerifies, shim: state.shimVerifies ? (shim?.build.version ?? null) : null }
   return innerKernelEvents(uki.uki, path, stub, start).map(({ because }) => ({
-    file: loadedFile({ role: 'kernel', path: `${path} .linux`, layer, bytes: uki.uki.linux }),
+    file: innerKernel(uki),
     because,
   }))
+}
+
+function innerKernel({ file, uki }: NonNullable<Boot['uki']>): LoadedFile {
+  const { path, layer } = file.file
+  return loadedFile({ role: 'kernel', path: `${path} .linux`, layer, bytes: uki.linux })
 }
 
 const kernelName = (index: number): FileName => (index === 0 ? 'Vmlinuz' : 'VmlinuzAgain')
@@ -78,16 +89,15 @@ const kernelName = (index: number): FileName => (index === 0 ? 'Vmlinuz' : 'Vmli
 /** One loader that keeps account of the authorities it measured: firmware and shim each measure the same one only once. */
 function loader(trust: (file: LoadedFile) => readonly Authority[]): Load {
   const measured: Authority[] = []
-  return (file, name, because) => {
+  return (file, name, because, order = 'trust-first') => {
     const fresh = trust(file).filter(authority => !measured.some(other => sameVariable(other, authority)))
     measured.push(...fresh)
     const what = `${fileWords[name]} (${file.file.path})`
-    return [
-      ...fresh.map(({ variable, because: reason }) =>
-        variableEvent('EV_EFI_VARIABLE_AUTHORITY', authorityPart(name, variable.name), variable, `${what}: ${reason}`),
-      ),
-      imageEvent(`Pcr4${name}`, file, `${what}, ${because}`),
-    ]
+    const entries = fresh.map(({ variable, because: reason }) =>
+      variableEvent('EV_EFI_VARIABLE_AUTHORITY', authorityPart(name, variable.name), variable, `${what}: ${reason}`),
+    )
+    const image = imageEvent(`Pcr4${name}`, file, `${what}, ${because}`)
+    return order === 'file-first' ? [image, ...entries] : [...entries, image]
   }
 }
 
@@ -116,9 +126,10 @@ function authorityPart(name: FileName, variable: string): string {
   return `Pcr7${file}${storeWords[variable] ?? variable}`
 }
 
-/** Everything that shim looks at: what it starts itself needs a section, what others ask it about does not. Throws SBAT_REVOKED. */
-function checkRevoked({ loads, shim }: Boot, started: StartedShim): void {
+/** Everything that shim looks at: what it starts itself needs a section, what others ask it about does not. Throws SBAT_REVOKED and DENIED_BY_SHIM. */
+function checkRevoked({ loads, shim, uki }: Boot, started: StartedShim): void {
   const [first, ...others] = loads.filter(file => file !== shim?.file)
   if (first !== undefined) checkSbat(first, started, 'started')
   for (const file of others) checkSbat(file, started, 'asked')
+  if (uki !== undefined && seesInnerKernel(started)) checkInnerKernel(innerKernel(uki), started)
 }

@@ -3,7 +3,7 @@
 import { guids } from '../../formats/efi/guid.ts'
 import { parseSignatureLists } from '../../formats/efi/signature-list.ts'
 import { mokListContents, mokListXContents } from '../../formats/shim/mok-list.ts'
-import { formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
+import { compareShimVersions, formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
 import type { Boot } from '../boot.ts'
 import type { Conditions } from '../conditions.ts'
 import { firmwareKeys } from '../firmware-events.ts'
@@ -12,7 +12,7 @@ import { eventOver, variableEvent } from '../measured.ts'
 import { enrolledKeys } from '../platform/enrolled-keys.ts'
 import type { MeasuredEvent } from '../prediction.ts'
 import type { Authority } from '../trust/authority.ts'
-import { shimAuthorities } from '../trust/shim-authority.ts'
+import { refuseDeniedHash, shimAuthorities } from '../trust/shim-authority.ts'
 import type { ShimKeys } from '../trust/shim-stores.ts'
 import { checkSbat } from './check-sbat.ts'
 import { type MeasuredSbatLevel, measuredSbatLevel, shimSbatFacts, tellsOwnLevel } from './sbat-level.ts'
@@ -82,6 +82,22 @@ function startEvent({ pcr, name, data, because }: ShimVariable, { file }: Loaded
 /** The entries by which shim trusts a file, as it measures them; none where it does not check. Throws as `shimAuthorities`. */
 export function shimTrust(file: LoadedFile, { keys }: StartedShim): readonly Authority[] {
   return keys === undefined ? [] : shimAuthorities(file, keys)
+}
+
+const loadsForOthers = { major: 16, minor: 0 }
+
+/**
+ * What shim since 16.0 still looks at when a stub loads the kernel inside of a UKI that shim verified: denied hashes and SBAT generations.
+ * Throws DENIED_BY_SHIM and SBAT_REVOKED.
+ */
+export function checkInnerKernel(kernel: LoadedFile, started: StartedShim): void {
+  if (started.keys !== undefined) refuseDeniedHash(kernel, started.keys)
+  checkSbat(kernel, started, 'asked')
+}
+
+/** Before 16.0 shim does not see what others give the firmware to load. */
+export function seesInnerKernel({ version }: StartedShim): boolean {
+  return compareShimVersions(version, loadsForOthers) >= 0
 }
 
 /** For people. */
