@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
-import { askCredentialHelper, isHelperName } from './credential-helper.ts'
+import { askCredentialHelper, isHelperName } from './credential-program.ts'
 
 export type RegistryCredential =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }

@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { askCredentialHelper } from '../../src/edge/credential-helper.ts'
+import { askCredentialHelper } from '../../src/edge/credential-program.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
 import { readRegistryCredentials } from '../../src/edge/registry-credentials.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
