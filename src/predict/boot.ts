@@ -1,7 +1,7 @@
 // The files of one boot chain, each read once: who is loaded in which order, and what shim and UKI say of themselves.
 
 import { ToolError } from '../errors.ts'
-import { parseUki, type Uki } from '../formats/pe/uki.ts'
+import type { Uki } from '../formats/pe/uki.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import { type ChainRole, findBootChain, isChainRole, rolesOfChain } from './boot-chain.ts'
 import { type LoadedFile, loadedFile } from './loaded-file.ts'
@@ -41,7 +41,7 @@ export function makeBoot(files: readonly BootFile[], load: LoadFile = loadedFile
     grub: byRole.get('grub'),
     systemdBoot: byRole.get('systemd-boot'),
     kernel: byRole.get('kernel'),
-    uki: uki === undefined ? undefined : { file: uki, uki: parseUki(uki.pe) },
+    uki: uki?.uki === undefined ? undefined : { file: uki, uki: uki.uki },
   }
 }
 

@@ -6,6 +6,7 @@ import { formatHex } from '../formats/bytes/hex.ts'
 import { authenticodeDigests } from '../formats/pe/authenticode.ts'
 import { efiApplication, machineArm64, machineX64, type PeFile, parsePe } from '../formats/pe/pe.ts'
 import { type AuthenticodeSignature, parseSignatures, signerSubjects } from '../formats/pe/signature.ts'
+import { parseUki, type Uki } from '../formats/pe/uki.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { BootFileFacts } from './prediction.ts'
 
@@ -18,11 +19,13 @@ export interface LoadedFile {
   readonly signed: boolean
   /** As the certificate table has them; empty for an unsigned file. */
   readonly signatures: readonly AuthenticodeSignature[]
+  /** What is inside of a file of role uki; undefined for the other roles. */
+  readonly uki: Uki | undefined
 }
 
 /**
- * Throws PE_INVALID (also for what is no EFI application), and ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64 and arm64. A signature that does not verify is kept
- * with its fault: with Secure Boot off the file boots.
+ * Throws PE_INVALID (also for what is no EFI application), and ARCHITECTURE_NOT_SUPPORTED for another machine than x86-64 and arm64; for role
+ * uki as `parseUki` too. A signature that does not verify is kept with its fault: with Secure Boot off the file boots.
  */
 export function loadedFile(file: BootFile): LoadedFile {
   const pe = parsePe(file.bytes, file.path)
@@ -41,7 +44,15 @@ export function loadedFile(file: BootFile): LoadedFile {
     })
   const digests = authenticodeDigests(pe)
   const signatures = parseSignatures(pe, digests)
-  return { file, pe, digests, signatures, signedBy: signerSubjects(signatures), signed: signatures.length > 0 }
+  return {
+    file,
+    pe,
+    digests,
+    signatures,
+    signedBy: signerSubjects(signatures),
+    signed: signatures.length > 0,
+    uki: file.role === 'uki' ? parseUki(pe) : undefined,
+  }
 }
 
 /** What is told of a file that is measured, with its Authenticode digest in the banks asked for. */

@@ -27,7 +27,7 @@ export function loadFile(bytes: Uint8Array, role: BootFileRole = 'grub'): Loaded
   const digests = authenticodeDigests(pe)
   const signatures = parseSignatures(pe, digests)
   const file = { role, path, layer: null, bytes }
-  return { file, pe, digests, signatures, signedBy: [], signed: signatures.length > 0 }
+  return { file, pe, digests, signatures, signedBy: [], signed: signatures.length > 0, uki: undefined }
 }
 
 /** Every certificate in a list of its own. */

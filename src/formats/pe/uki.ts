@@ -1,6 +1,7 @@
 // Unified kernel images: UAPI Group, "Unified Kernel Image"; sections are found as systemd does it, src/boot/pe.c.
 
 import { ToolError } from '../../errors.ts'
+import { type Digests, digestInBanks } from '../bytes/digest.ts'
 import { type LoaderInfo, loaderInfo } from './loader-info.ts'
 import type { PeFile } from './pe.ts'
 import type { PeSection } from './sections.ts'
@@ -32,6 +33,8 @@ export interface UkiSection {
   readonly name: UkiSectionName
   /** As memory holds it: VirtualSize bytes, zeros behind what the file has. Never empty. */
   readonly data: Uint8Array
+  /** Of `data`; made when they are first asked for, and once. */
+  readonly digests: () => Digests
 }
 
 export interface Uki {
@@ -71,6 +74,14 @@ export function parseUki(pe: PeFile): Uki {
   const byPrefix = stub !== undefined && stub.major <= lastByPrefix
   const starts = byPrefix ? [] : table.flatMap((section, index) => (section.shortName === '.profile' ? [index] : []))
   const locate = byPrefix ? locateLast : locateFirst
+  // profiles share sections, and whoever predicts many boots asks again and again
+  const made = new Map<string, UkiSection>()
+  const sectionOf = (name: UkiSectionName, section: PeSection): UkiSection => {
+    const key = `${section.headerOffset} ${name}`
+    const one = made.get(key) ?? hashedOnce(name, memoryOf(section))
+    made.set(key, one)
+    return one
+  }
   const sections = (profile = 0) => {
     const found = new Map(locate(table.slice(0, starts[0] ?? table.length)))
     const start = starts[profile]
@@ -79,7 +90,7 @@ export function parseUki(pe: PeFile): Uki {
         found.set(name, section)
     return ukiSectionNames.flatMap(name => {
       const section = found.get(name)
-      return section === undefined || section.virtualSize === 0 ? [] : [{ name, data: memoryOf(section) }]
+      return section === undefined || section.virtualSize === 0 ? [] : [sectionOf(name, section)]
     })
   }
   const linux = sections().find(section => section.name === '.linux')
@@ -95,6 +106,18 @@ export function parseUki(pe: PeFile): Uki {
     sections,
     linux: linux.data,
     unknownSections: [...new Set(table.map(section => section.shortName).filter(isUnknown))],
+  }
+}
+
+function hashedOnce(name: UkiSectionName, data: Uint8Array): UkiSection {
+  let digests: Digests | undefined
+  return {
+    name,
+    data,
+    digests: () => {
+      digests ??= digestInBanks(data)
+      return digests
+    },
   }
 }
 

@@ -115,8 +115,8 @@ function refuseUnpredictable(uki: Uki, build: StubBuild, measured: readonly UkiS
     )
 }
 
-function wordsOf({ name, data }: UkiSection): Digests[] {
-  return [digestInBanks(nameBytes(name)), digestInBanks(data)]
+function wordsOf({ name, digests }: UkiSection): Digests[] {
+  return [digestInBanks(nameBytes(name)), digests()]
 }
 
 const nameBytes = (name: string) => new Uint8Array(Buffer.from(`${name}\0`, 'latin1'))

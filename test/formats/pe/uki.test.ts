@@ -1,6 +1,7 @@
 // UKIs: which section a stub finds, what memory holds of it, profiles; structures that lie are refused.
 
 import { describe, expect, it } from 'vitest'
+import { digestIn } from '../../../src/formats/bytes/digest.ts'
 import { formatHex } from '../../../src/formats/bytes/hex.ts'
 import { loaderInfo } from '../../../src/formats/pe/loader-info.ts'
 import { parsePe } from '../../../src/formats/pe/pe.ts'
@@ -35,6 +36,14 @@ describe('sections of a UKI', () => {
     expect(osrel?.data).toEqual(text('cut'))
     // the file has 512 bytes of it, for its alignment
     expect(formatHex(initrd?.data ?? new Uint8Array())).toBe(`78${'00'.repeat(1999)}`)
+  })
+
+  it('have the digests of their bytes, made once', () => {
+    const uki = ukiOf([section('.linux', 'kernel', 8), section('.profile', 'p'), section('.osrel', 'o')])
+    const [linux] = uki.sections()
+    expect(linux?.digests().sha384).toEqual(digestIn('sha384', text('kernel\0\0')))
+    expect(linux?.digests()).toBe(linux?.digests())
+    for (const profile of [undefined, 0]) expect(uki.sections(profile)[0]).toBe(linux)
   })
 
   it('of no size in memory are not there', () => {

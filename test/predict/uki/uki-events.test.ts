@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { banks } from '../../../src/formats/bytes/digest.ts'
 import { parsePe } from '../../../src/formats/pe/pe.ts'
 import { parseUki } from '../../../src/formats/pe/uki.ts'
+import { makeBoot } from '../../../src/predict/boot.ts'
+import { loadedFile } from '../../../src/predict/loaded-file.ts'
 import { pcrValue } from '../../../src/predict/predict-image.ts'
 import { ukiEvents } from '../../../src/predict/uki/uki-events.ts'
 import { innerKernelEvents } from '../../../src/predict/uki/uki-kernel.ts'
@@ -209,4 +211,14 @@ describe('PCR 12 and 13', () => {
     expect(parameterPcrs(false, true).notes).toHaveLength(2)
     expect(parameterPcrs(true, false).notes).toHaveLength(2)
   })
+})
+
+it('a UKI is read once for many boots of it', () => {
+  const file = { role: 'uki', path: 'uki.efi', layer: null, bytes: makeUki({ seed: 0 }) } as const
+  const loaded = loadedFile(file)
+  const [first, second] = [0, 1].map(() => makeBoot([file], () => loaded).uki?.uki)
+  expect(first).toBe(second)
+  expect(first?.sections()[0]?.digests()).toBe(second?.sections()[0]?.digests())
+  const shim = { ...file, role: 'shim' } as const
+  expect(loadedFile(shim).uki).toBeUndefined()
 })
