@@ -4,13 +4,14 @@ import { fileCeilings, readLocalFile, readLocalText } from '../edge/files.ts'
 import { readRecordFiles } from '../edge/record-files.ts'
 import { ToolError } from '../errors.ts'
 import { digestInBanks, formatDigests } from '../formats/bytes/digest.ts'
+import { authenticodeDigests } from '../formats/pe/authenticode.ts'
 import { findSection, parsePe } from '../formats/pe/pe.ts'
 import { parseSbatLevelSection } from '../formats/shim/sbat-level.ts'
 import type { VendorCert } from '../formats/shim/vendor-cert.ts'
 import { parseEventLog } from '../formats/tcg/event-log.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import { comparePcrs, parsePcrs } from '../predict/compare-pcrs.ts'
-import type { Candidate } from '../predict/explain/candidates.ts'
+import type { Candidate, SideProgram } from '../predict/explain/candidates.ts'
 import { type ExplainDocument, explain } from '../predict/explain/explain.ts'
 import { explainTable } from '../predict/explain/table.ts'
 import type { Platform } from '../predict/platform/platform.ts'
@@ -112,7 +113,25 @@ function candidatesOfFiles(
   const vendorMokList = shim === undefined ? {} : { vendorMokList: formatDigests(digestInBanks(shim.mokList)) }
   const pinned = image === null ? null : nameOf(image)
   const label = pinned ?? 'the boot files given'
-  return predictions.map(prediction => ({ label, image: pinned, bootFiles, ...vendorMokList, prediction }))
+  const programs = files.flatMap(sideProgram)
+  const offIsSaid = (name: string | null) =>
+    secureBoot === false ||
+    (secureBoot === undefined && known.platforms?.find(platform => platform.name === name)?.secureBoot === false)
+  return predictions.map(prediction => {
+    const unasked = !prediction.secureBoot && !offIsSaid(prediction.platform)
+    return { label, image: pinned, bootFiles, programs, ...vendorMokList, unasked, prediction }
+  })
+}
+
+/** shim starts these, so a log may have them; files that cannot be read are only not recognised. */
+function sideProgram({ role, path, bytes }: BootFile): SideProgram[] {
+  if (role !== 'fallback' && role !== 'mok-manager') return []
+  try {
+    return [{ role, path, digests: formatDigests(authenticodeDigests(parsePe(bytes, path))) }]
+  } catch (error) {
+    if (error instanceof ToolError) return []
+    throw error
+  }
 }
 
 function nameOf({ source, digest }: PredictedImage): string {

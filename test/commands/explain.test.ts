@@ -1,6 +1,6 @@
 // `explain` from files and records of this machine to document, text and exit code.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { explainLog } from '../../src/commands/explain.ts'
@@ -151,10 +151,22 @@ describe('explain with values of the TPM', () => {
   it('LOG_DOES_NOT_REPLAY with those of another boot', async () => {
     const pcrs = join(boots, 'grub-nosb', 'pcrs.json')
     const { document } = await explainLog(request(source(), { pcrs }))
-    expect(document.pcrs.map(({ equal, firstDifference }) => [equal, firstDifference?.reason.code])).toEqual([
-      [false, 'LOG_DOES_NOT_REPLAY'],
-      [true, undefined],
+    expect(document.pcrs.map(({ pcr, firstDifference }) => [pcr, firstDifference?.reason.code])).toEqual([
+      [4, 'LOG_DOES_NOT_REPLAY'],
+      [14, undefined],
+      ...[0, 7].map(pcr => [pcr, 'LOG_DOES_NOT_REPLAY']),
     ])
+  })
+
+  it('exit code 3 when only a PCR that is not predicted contradicts the log', async () => {
+    const own = JSON.parse(readFileSync(join(boots, 'grub-sb', 'pcrs.json'), 'utf8'))
+    const pcrs = join(directory, 'other-firmware.json')
+    writeFileSync(pcrs, JSON.stringify({ sha256: { ...own.sha256, 0: 'ab'.repeat(32) } }))
+    const { document, text, differs } = await explainLog(request(source(), { pcrs }))
+    expect(document.pcrs.filter(({ equal }) => !equal).map(({ pcr }) => pcr)).toEqual([0])
+    expect(differs).toBe(true)
+    expect(text).toMatch(/^PCR 0: the TPM holds another value/)
+    expect(text).toContain('PCR  0 sha256: differs in its value only')
   })
 
   it('INPUT_INVALID without a value that could be compared', async () => {

@@ -80,8 +80,21 @@ describe.skipIf(shared.missing)('explain with real boot files', () => {
     const log = logOf('grub-nosb')
     const explanation = explain({ log, candidates: await candidates('A', kernelA, true), banks })
     expect(reasonsOf(explanation)).toEqual([...inBanks(4, 'SECURE_BOOT_OFF_HERE'), ...inBanks(14, 'equal')])
-    const both = explain({ log, candidates: await candidates('A', kernelA), banks })
-    expect(both.document.pcrs.every(one => one.equal)).toBe(true)
+    const said = explain({ log, candidates: await candidates('A', kernelA, false), banks })
+    expect(said.document.pcrs.every(one => one.equal)).toBe(true)
+  })
+
+  it.each([
+    [undefined, ['4 SECURE_BOOT_OFF_HERE']],
+    [false, ['9 KERNEL_OF_NO_KNOWN_IMAGE']],
+  ])('another kernel without Secure Boot, off said: %s', async (secureBoot, reasons) => {
+    const files = pathsOf(kernelB)
+    const off = { platforms: [], secureBoot, banks: ['sha256'] } as const
+    expect((await explainFiles(files, undefined, 'grub-nosb', off)).map(one => one.replace(/:.*/s, ''))).toEqual(
+      reasons,
+    )
+    const own = await explainFiles(pathsOf(kernelA), undefined, 'grub-nosb', off)
+    expect(own).toHaveLength(secureBoot === false ? 0 : 1)
   })
 
   it.each(['uki-sb', 'uki-nosb', 'uki257-sb', 'sdboot257-uki-sb', 'shim-uki-sb-mok'])(
@@ -101,13 +114,13 @@ const efivars = (boot: string) => shared.path('boots', boot, 'efivars')
 
 async function explainFiles(
   files: readonly BootFilePath[],
-  profile: string,
+  profile: string | undefined,
   boot: string,
   changes: Partial<ExplainOptions> = {},
 ): Promise<readonly string[]> {
   const { document, text, differs } = await explainLog({
     architecture: 'amd64',
-    platforms: [{ name: 'node', directories: [profile] }],
+    platforms: profile === undefined ? [] : [{ name: 'node', directories: [profile] }],
     secureBoot: undefined,
     banks: ['sha384'],
     phase: 'enter-initrd',
@@ -119,7 +132,7 @@ async function explainFiles(
     ...changes,
   })
   expect(Math.max(...text.split('\n').map(line => line.length))).toBeLessThanOrEqual(80)
-  expect(document).toMatchObject({ platform: 'node', image: null })
+  expect(document).toMatchObject({ platform: profile === undefined ? null : 'node', image: null })
   expect(differs).toBe(document.pcrs.some(one => !one.equal))
   return document.pcrs.flatMap(({ pcr, firstDifference }) =>
     firstDifference === undefined ? [] : `${pcr} ${firstDifference.reason.code}: ${firstDifference.reason.text}`,
@@ -167,13 +180,13 @@ describe.skipIf(shared.missing)('explain with real boot files and platform profi
       files: grub,
       profile: 'grub-sb',
       boot: 'shim-uki-sb-mok',
-      reasons: ['4 GRUB_OF_NO_KNOWN_IMAGE', '7 SIGNED_BY_OTHER_CERTIFICATE', '14 MOK_ENROLLED'],
+      reasons: ['4 OTHER_BOOT_CHAIN', '7 SIGNED_BY_OTHER_CERTIFICATE', '14 MOK_ENROLLED'],
     },
     {
       files: grub,
       profile: 'grub-sb',
       boot: 'uki-sb',
-      reasons: ['4 SHIM_OF_NO_KNOWN_IMAGE', '7 PK_CHANGED', '14 EVENT_MISSING'],
+      reasons: ['4 OTHER_BOOT_CHAIN', '7 PK_CHANGED', '14 OTHER_BOOT_CHAIN'],
     },
     {
       files: uki,

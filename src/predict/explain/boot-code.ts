@@ -1,6 +1,8 @@
 // Reasons for differences in PCR 4: which program the firmware, shim and GRUB loaded (docs/pcrs.md, PCR 4).
 
+import type { Bank } from '../../formats/bytes/digest.ts'
 import type { LoggedEvent } from '../../formats/tcg/event-log.ts'
+import { otherChainReason } from './boot-chain.ts'
 import {
   type FileRole,
   fileOf,
@@ -87,10 +89,24 @@ function secureBootReason(difference: FirstDifference, { log, baseline }: Eviden
 
 /** Programs that shim or the firmware start beside a boot chain, by their names in shim's sources. */
 const otherPrograms = [
-  [/(?:^|[\\/])(?:fb[a-z0-9]*|fallback)\.efi$/i, 'FIRST_BOOT_FALLBACK'],
-  [/(?:^|[\\/])(?:mm[a-z0-9]*|MokManager)\.efi$/i, 'MOK_MANAGER_RAN'],
-  [/(?:^|[\\/])(?:revocations[a-z0-9_]*|shim_certificate[a-z0-9_]*)\.efi$/i, 'SHIM_EXTENSION_LOADED'],
+  [/(?:^|[\\/])(?:fb[a-z0-9]*|fallback)\.efi$/i, 'the fallback of shim, which creates a boot option in a first boot'],
+  [/(?:^|[\\/])(?:mm[a-z0-9]*|MokManager)\.efi$/i, 'the MOK manager'],
+  [/(?:^|[\\/])(?:revocations[a-z0-9_]*|shim_certificate[a-z0-9_]*)\.efi$/i, 'an extension of shim'],
 ] as const
+
+const programCodes = { fallback: 'FIRST_BOOT_FALLBACK', 'mok-manager': 'MOK_MANAGER_RAN' } as const
+
+/** A side program of an image at hand, by its digest; else only what its name is like, since a log tells names that anybody can choose. */
+function programReason(seen: LoggedEvent, bank: Bank, { candidates }: Evidence): Reason | undefined {
+  for (const { label, programs = [] } of candidates) {
+    const known = programs.find(({ digests }) => digests[bank] === digestOf(seen, bank))
+    if (known !== undefined) return reason(programCodes[known.role], { file: known.path, image: label })
+  }
+  const path = filePathOf(seen)
+  const named = otherPrograms.find(([name]) => path !== null && name.test(path))
+  if (named === undefined) return undefined
+  return reason('PROGRAM_OF_NO_KNOWN_IMAGE', { file: plainText(path ?? ''), what: named[1] })
+}
 
 /** Another file than the expected one was loaded, or one more. */
 function fileReason(difference: FirstDifference, evidence: Evidence): Reason | undefined {
@@ -98,12 +114,13 @@ function fileReason(difference: FirstDifference, evidence: Evidence): Reason | u
   if (seen?.decoded?.kind !== 'image' || comesLater(difference)) return undefined
   const known = findFile(digestOf(seen, bank), bank, evidence.candidates, evidence.baseline)
   if (known !== undefined) return knownFileReason(known)
-  const path = filePathOf(seen)
-  const program = otherPrograms.find(([name]) => path !== null && name.test(path))
-  if (program !== undefined) return reason(program[1], { file: plainText(path ?? '') })
+  const program = programReason(seen, bank, evidence)
+  if (program !== undefined) return program
   const role = roleOf(expected)
   if (role === undefined || happensLater(difference)) return undefined
-  return changedFileReason(seen, role, evidence) ?? unknownFileReason(seen, role, evidence)
+  return (
+    changedFileReason(seen, role, evidence) ?? otherChainReason(evidence) ?? unknownFileReason(seen, role, evidence)
+  )
 }
 
 function knownFileReason({ candidate, role, path, older }: KnownFile): Reason {

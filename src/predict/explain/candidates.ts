@@ -4,12 +4,22 @@ import type { Bank } from '../../formats/bytes/digest.ts'
 import type { EventLog } from '../../formats/tcg/event-log.ts'
 import type { PcrValues } from '../replay.ts'
 import { compareWithLog, digestOf, type ExpectedBoot, type ExpectedEvent, type LogDifference } from './difference.ts'
+import { secureBootOf } from './event.ts'
 
 /** A boot file as predictions and records tell of it. */
 export interface CandidateFile {
   readonly role: string
   readonly path: string
   readonly size: number
+  /** Of the file as it is, the digest that GRUB measures when it reads the file. */
+  readonly sha256?: string
+}
+
+/** A program that shim may start beside the boot chain, by its Authenticode digests. */
+export interface SideProgram {
+  readonly role: 'fallback' | 'mok-manager'
+  readonly path: string
+  readonly digests: Readonly<Partial<Record<Bank, string>>>
 }
 
 /** One boot that the node may have done. */
@@ -22,7 +32,11 @@ export interface Candidate {
   readonly mix?: { readonly bootLoader: string; readonly kernel: string }
   /** Its values do not count any more: it is there to recognise files, never to be compared with. */
   readonly retired?: boolean
+  /** Predicted without Secure Boot though nobody said that it is off: compared with only when there is nothing else. */
+  readonly unasked?: boolean
   readonly bootFiles: readonly CandidateFile[]
+  /** Where the files are at hand. */
+  readonly programs?: readonly SideProgram[]
   /** Digest of the MokList that its shim makes when no key is enrolled, where the shim itself is at hand. */
   readonly vendorMokList?: Readonly<Partial<Record<Bank, string>>>
   readonly prediction: ExpectedBoot
@@ -64,7 +78,7 @@ export interface BestCandidate {
 }
 
 /**
- * Most equal PCRs, then longest equal beginnings; of equals the first. A log that fits a whole image in everything is explained by that
+ * Of the same Secure Boot state as the log, then most equal PCRs, then longest equal beginnings; of equals the first. A log that fits a whole image in everything is explained by that
  * image. Otherwise it is compared with the image whose kernel ran, since a node takes a new kernel at once and a new boot loader
  * later: so a mix is told as "the kernel of this image, still with the boot loader of that one".
  */
@@ -75,12 +89,16 @@ export function bestCandidate(
   live: PcrValues | undefined,
 ): BestCandidate | undefined {
   const valid = candidates.filter(one => one.retired !== true)
-  const ranked = (valid.length > 0 ? valid : candidates)
+  const asked = valid.filter(one => one.unasked !== true)
+  const comparable = [asked, valid, candidates].find(list => list.length > 0) ?? []
+  const state = secureBootOf(log)
+  const ofState = ({ candidate }: BestCandidate) => (candidate.prediction.secureBoot === state ? 1 : 0)
+  const ranked = comparable
     .map((candidate): BestCandidate => {
       return { candidate, differences: compareWithLog(candidate.prediction, log, banks, live) }
     })
     .filter(({ differences }) => differences.length > 0)
-    .sort((a, b) => equalPcrs(b) - equalPcrs(a) || equalEvents(b) - equalEvents(a))
+    .sort((a, b) => ofState(b) - ofState(a) || equalPcrs(b) - equalPcrs(a) || equalEvents(b) - equalEvents(a))
   const [best] = ranked
   if (best === undefined) return undefined
   const whole = ranked.filter(({ candidate }) => candidate.mix === undefined)

@@ -40,7 +40,7 @@ export interface LogDifference {
 
 /** Words that systemd measures into PCR 11 one after another, long after the log of the firmware has ended. */
 export const phaseWords = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready', 'shutdown', 'final'] as const
-const phasePcr = 11
+export const phasePcr = 11
 
 /**
  * Compares every PCR that the prediction has, in the banks asked for that log and prediction have. With `live` values it is those
@@ -92,7 +92,7 @@ function comparePcr({ prediction, log, pcr, bank, live }: PcrToCompare): LogDiff
 }
 
 /** The phases after which the value is `live`; undefined when no number of them leads there. */
-function phasesBetween(bank: Bank, replayed: string, live: string): readonly string[] | undefined {
+export function phasesBetween(bank: Bank, replayed: string, live: string): readonly string[] | undefined {
   for (let count = 1; count <= phaseWords.length; count++) {
     const phases = phaseWords.slice(0, count)
     if (extendHex(bank, bytesOf(replayed), phases.map(wordDigest(bank))) === live) return phases

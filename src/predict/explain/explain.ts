@@ -4,17 +4,19 @@ import { ToolError } from '../../errors.ts'
 import type { Bank } from '../../formats/bytes/digest.ts'
 import type { EventLog, LoggedEvent } from '../../formats/tcg/event-log.ts'
 import { noAction } from '../../formats/tcg/event-type.ts'
+import { comparePcrs } from '../compare-pcrs.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { PcrValues } from '../replay.ts'
 import { bootCodeReason } from './boot-code.ts'
 import { bestCandidate, type Candidate } from './candidates.ts'
-import { digestOf, type ExpectedEvent, type LogDifference } from './difference.ts'
+import { digestOf, type ExpectedEvent, type LogDifference, phasePcr, phasesBetween } from './difference.ts'
 import { textOfEvent } from './event.ts'
 import { type Evidence, type FirstDifference, firstDifferenceOf, plainReason, separatorReason } from './evidence.ts'
 import { mokReason } from './mok.ts'
 import { policyReason } from './policy.ts'
 import { type Reason, reason } from './reasons.ts'
 import { livePhaseReason, ukiReason } from './uki.ts'
+import { type UncoveredKernel, uncoveredKernel } from './uncovered-kernel.ts'
 
 export interface FirstDifferenceFacts {
   /** The event's index in the log, as `replay --json` counts; null where the events of the log ended. */
@@ -34,6 +36,8 @@ export interface ExplainedPcr {
   readonly pcr: number
   readonly bank: Bank
   readonly equal: boolean
+  /** Values of the TPM were given, and none of this PCR: only the log was compared. */
+  readonly notRead?: true
   readonly firstDifference?: FirstDifferenceFacts
 }
 
@@ -64,6 +68,8 @@ export interface Explanation {
   readonly candidate: Candidate
   /** What could not be read of the log. */
   readonly problems: EventLog['problems']
+  /** Set where the values compared hold no kernel, and the log does not show another one. */
+  readonly kernel: 'as-predicted' | 'not-told' | undefined
 }
 
 /**
@@ -88,14 +94,46 @@ export function explain(request: LogToExplain): Explanation {
   const baseline = best.candidate
   const platform = platforms.find(({ name }) => name === baseline.prediction.platform)
   const evidence: Evidence = { log, candidates, baseline, platform, sbatLevels }
-  const pcrs = best.differences.map(difference => explainPcr(difference, evidence))
+  const kernel = uncoveredKernel(evidence)
+  const pcrs = [
+    ...best.differences.map(difference => explainPcr(difference, evidence, live !== undefined)),
+    ...(typeof kernel === 'object' ? [otherKernel(kernel)] : []),
+  ]
+  pcrs.push(...contradictions(request, new Set(pcrs.map(({ pcr }) => pcr))))
   const document = { schemaVersion: 1, platform: baseline.prediction.platform, image: baseline.image, pcrs } as const
-  return { document, candidate: baseline, problems: log.problems }
+  return {
+    ...{ document, candidate: baseline, problems: log.problems },
+    kernel: typeof kernel === 'object' ? undefined : kernel,
+  }
 }
 
-function explainPcr(difference: LogDifference, evidence: Evidence): ExplainedPcr {
+/** PCRs that firmware and boot loaders alone extend; the running system extends others, and PCR 11 with its phases. */
+const bootPcrs: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14]
+
+/** PCRs that are not predicted, and where the log does not lead to the value of the TPM: it is not the log of this boot, or not all of it. */
+function contradictions({ log, live, banks }: LogToExplain, compared: ReadonlySet<number>): ExplainedPcr[] {
+  if (live === undefined) return []
+  return comparePcrs(log, live, banks)
+    .differences.filter(({ pcr }) => bootPcrs.includes(pcr) && !compared.has(pcr))
+    .filter(({ pcr, bank, replayed, seen }) => pcr !== phasePcr || phasesBetween(bank, replayed, seen) === undefined)
+    .map(({ pcr, bank }) => {
+      const nothing = { index: null, expected: null, seen: null }
+      return { pcr, bank, equal: false, firstDifference: { ...nothing, reason: reason('LOG_DOES_NOT_REPLAY', {}) } }
+    })
+}
+
+/** The kernel stands in PCR 9 only, which is not predicted: one more difference. */
+function otherKernel({ seen, sha256, path, reason }: Exclude<UncoveredKernel, string>): ExplainedPcr {
+  const bank = 'sha256'
+  const expected = { type: 'EV_IPL', digest: sha256, part: 'Pcr9Kernel', because: `kernel (${path}), read by GRUB` }
+  const firstDifference = { index: seen.index, expected, seen: seenFacts(seen, bank), reason }
+  return { pcr: seen.pcr, bank, equal: false, firstDifference }
+}
+
+function explainPcr(difference: LogDifference, evidence: Evidence, withLive: boolean): ExplainedPcr {
   const { pcr, bank, equal } = difference
-  if (equal) return { pcr, bank, equal }
+  const read = withLive && difference.live === undefined ? ({ notRead: true } as const) : {}
+  if (equal) return { pcr, bank, equal, ...read }
   const first = firstDifferenceOf(difference)
   const firstDifference = {
     index: first.seen?.index ?? null,
@@ -103,7 +141,7 @@ function explainPcr(difference: LogDifference, evidence: Evidence): ExplainedPcr
     seen: first.seen === null ? null : seenFacts(first.seen, bank),
     reason: liveReason(difference, first, evidence) ?? reasonOf(first, evidence),
   }
-  return { pcr, bank, equal, firstDifference }
+  return { pcr, bank, equal, ...read, firstDifference }
 }
 
 /** A value of the TPM that the log does not lead to says that the log cannot explain it. */

@@ -4,6 +4,7 @@ import { ToolError } from '../../errors.ts'
 import { digestIn } from '../../formats/bytes/digest.ts'
 import { formatHex } from '../../formats/bytes/hex.ts'
 import { formatSignatureLists, parseSignatureLists } from '../../formats/efi/signature-list.ts'
+import { otherChainReason } from './boot-chain.ts'
 import { type Candidate, roleNames, roleOf } from './candidates.ts'
 import { digestOf, type ExpectedEvent } from './difference.ts'
 import { textOfEvent } from './event.ts'
@@ -25,6 +26,7 @@ export function mokReason(difference: FirstDifference, evidence: Evidence): Reas
   if (evidence.log.problems.length > 0 && seen === null) return plainReason(difference, evidence)
   return (
     separatorReason(difference) ??
+    (seen === null && difference.before.length === 0 ? otherChainReason(evidence) : undefined) ??
     (seenName === expectedName
       ? contentReason(seenName, difference, evidence)
       : stateReason(seenName, expectedName, difference)) ??

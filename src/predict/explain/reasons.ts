@@ -15,10 +15,12 @@ export const reasonTexts = {
   SECURE_BOOT_OFF_HERE: 'Secure Boot is off here, and the prediction is for Secure Boot on',
   SECURE_BOOT_ON_HERE: 'Secure Boot is on here, and the prediction is for Secure Boot off',
   FIRST_BOOT_FALLBACK:
-    'first boot through fallback: {file} ran to create the boot option, so the next boot has the expected events',
+    'first boot through fallback: {file} of {image} ran to create the boot option, so the next boot has the expected events',
   OTHER_BOOT_OPTION_FIRST: 'the firmware tried another boot option first, or the network: {event}',
-  MOK_MANAGER_RAN: 'the MOK manager ran in this boot ({file}): a request to change keys was pending',
-  SHIM_EXTENSION_LOADED: 'shim loaded {file}, which the image does not have',
+  MOK_MANAGER_RAN: 'the MOK manager of {image} ran in this boot ({file}): a request to change keys was pending',
+  PROGRAM_OF_NO_KNOWN_IMAGE:
+    'a program of no known image ran: {file}, named like {what}; the name alone does not say that it is that',
+  OTHER_BOOT_CHAIN: 'this node boots {seen}, and the prediction is for a boot {expected}',
   BOOT_LOADER_OF_OTHER_IMAGE: 'this node {verb} the {role} of {image}{file}: {consequence}',
   SHIM_OF_NO_KNOWN_IMAGE: 'the shim that this node boots ({file}) is of no known image',
   GRUB_OF_NO_KNOWN_IMAGE: 'the GRUB that this node boots ({file}) is of no known image',

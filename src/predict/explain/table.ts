@@ -20,13 +20,30 @@ export function explainTable(explanation: Explanation): string {
   return `${lines.map(oneLine).join('\n')}\n`
 }
 
-function verdictOf({ document, candidate }: Explanation): string {
+function verdictOf({ document, candidate, kernel }: Explanation): string {
   const reasons = document.pcrs.flatMap(({ firstDifference }) => firstDifference?.reason ?? [])
   const [main] = byWeight(reasons)
-  if (main === undefined) return `This node booted ${candidate.label} as predicted.`
+  if (main === undefined)
+    return [sameWords(document.pcrs, candidate.label, kernel), ...notReadWords(document.pcrs)].join(' ')
   const differing = [...new Set(document.pcrs.filter(one => !one.equal).map(one => `${one.pcr}`))]
   return `PCR ${differing.join(', ')}: ${main.text}.`
 }
+
+function sameWords(pcrs: readonly ExplainedPcr[], label: string, kernel: Explanation['kernel']): string {
+  if (kernel === undefined) return `This node booted ${label} as predicted.`
+  const seen =
+    kernel === 'as-predicted'
+      ? 'the log has the kernel of this image in PCR 9, which no policy checks'
+      : 'the log does not tell which kernel ran'
+  return `PCR ${numbersOf(pcrs)} are as predicted for ${label}, but they hold no kernel: ${seen}.`
+}
+
+function notReadWords(pcrs: readonly ExplainedPcr[]): string[] {
+  const notRead = pcrs.filter(one => one.notRead)
+  return notRead.length === 0 ? [] : [`Not read from the TPM, so only the log was compared: PCR ${numbersOf(notRead)}.`]
+}
+
+const numbersOf = (pcrs: readonly ExplainedPcr[]) => [...new Set(pcrs.map(({ pcr }) => pcr))].join(', ')
 
 /** A whole digest would fill a line of the verdict; it stands in full below. */
 function withShortDigests(text: string): string {
@@ -43,7 +60,7 @@ function groupsOf(pcrs: readonly ExplainedPcr[]): Group[] {
   const groups = new Map<string, { readonly first: ExplainedPcr; readonly banks: string[] }>()
   for (const one of pcrs) {
     const { index, reason } = one.firstDifference ?? {}
-    const key = JSON.stringify([one.pcr, one.equal, index, reason])
+    const key = JSON.stringify([one.pcr, one.equal, one.notRead, index, reason])
     const group = groups.get(key)
     if (group === undefined) groups.set(key, { first: one, banks: [one.bank] })
     else group.banks.push(one.bank)
@@ -53,8 +70,11 @@ function groupsOf(pcrs: readonly ExplainedPcr[]): Group[] {
 
 function groupLines({ first, banks }: Group): string[] {
   const head = `PCR ${`${first.pcr}`.padStart(2)} ${banks.join(', ')}:`
-  if (first.firstDifference === undefined) return [`${head} as predicted`]
+  if (first.firstDifference === undefined)
+    return [`${head} as predicted${first.notRead ? ' by the log; not read from the TPM' : ''}`]
   const { index, expected, seen, reason } = first.firstDifference
+  const reasonLines = fold('  reason    ', `${reason.code}: ${reason.text}`)
+  if (expected === null && seen === null) return [`${head} differs in its value only`, ...reasonLines]
   const bank = banks.length > 1 ? `${first.bank} ` : ''
   return [
     index === null ? `${head} differs where the log has no more events` : `${head} differs at event ${index}`,
@@ -62,7 +82,7 @@ function groupLines({ first, banks }: Group): string[] {
     ...digestLines(bank, expected?.digest),
     ...fold('  seen      ', seenText(seen)),
     ...digestLines(bank, seen?.digest),
-    ...fold('  reason    ', `${reason.code}: ${reason.text}`),
+    ...reasonLines,
   ]
 }
 

@@ -1,5 +1,6 @@
 // Reasons for differences in PCR 11: sections of a unified kernel image, and how far systemd has come (docs/pcrs.md, PCR 11).
 
+import { otherChainReason } from './boot-chain.ts'
 import { findFile, isKernelRole, pathOf, roleNames } from './candidates.ts'
 import { digestOf, type ExpectedEvent, type LogDifference, phaseOf } from './difference.ts'
 import { textOfEvent } from './event.ts'
@@ -12,6 +13,7 @@ export function ukiReason(difference: FirstDifference, evidence: Evidence): Reas
     separatorReason(difference) ??
     loggedPhaseReason(difference, evidence) ??
     otherImageReason(difference, evidence) ??
+    (difference.seen === null && difference.before.length === 0 ? otherChainReason(evidence) : undefined) ??
     sectionReason(difference, evidence) ??
     plainReason(difference, evidence)
   )

@@ -139,7 +139,47 @@ const bankAfter = (log: EventLog, pcr: number, ...words: readonly string[]) => {
 }
 const mokCandidate = candidateOf(replaced(on, mokListAt, ipl('MokList', 'vendor and key')), { platform: 'vm' })
 
+const program = (role: 'fallback' | 'mok-manager', path: string, contents: string) => ({
+  ...{ role, path },
+  digests: { sha256: formatHex(digestsOfText(contents).sha256) },
+})
+const withPrograms = {
+  ...predicted,
+  programs: [
+    program('fallback', 'usr/lib/fbx64.efi', 'fallback'),
+    program('mok-manager', 'usr/lib/mmx64.efi', 'mok manager'),
+  ],
+}
+
 const cases: readonly Case[] = [
+  {
+    name: 'a unified kernel image where shim and GRUB are predicted',
+    code: 'OTHER_BOOT_CHAIN',
+    pcr: 4,
+    log: uki,
+    text: /^this node boots by a unified kernel image without shim, and the prediction is for a boot by shim and GRUB$/,
+  },
+  {
+    name: 'no MokList, since another chain booted',
+    code: 'OTHER_BOOT_CHAIN',
+    pcr: 14,
+    log: uki,
+  },
+  {
+    name: 'shim and GRUB where a unified kernel image is predicted',
+    code: 'OTHER_BOOT_CHAIN',
+    pcr: 4,
+    log: on,
+    candidates: [ukiPredicted],
+    text: /^this node boots by shim and GRUB, and the prediction is for a boot by systemd-boot and a unified kernel image without shim$/,
+  },
+  {
+    name: 'no sections, since another chain booted',
+    code: 'OTHER_BOOT_CHAIN',
+    pcr: 11,
+    log: on,
+    candidates: [ukiPredicted],
+  },
   {
     name: 'the GRUB of an older image with the kernel of the newer one',
     code: 'BOOT_LOADER_OF_OTHER_IMAGE',
@@ -312,20 +352,37 @@ const cases: readonly Case[] = [
     code: 'FIRST_BOOT_FALLBACK',
     pcr: 4,
     log: replaced(on, grubAt, imageToLog('\\EFI\\BOOT\\fbx64.efi', 'fallback')),
-    text: /\\EFI\\BOOT\\fbx64\.efi/,
+    candidates: [withPrograms],
+    text: /usr\/lib\/fbx64\.efi of registry\.example\.com\/os@new ran to create/,
   },
   {
     name: 'the MOK manager',
     code: 'MOK_MANAGER_RAN',
     pcr: 4,
     log: inserted(on, grubAt, imageToLog('\\EFI\\fedora\\mmx64.efi', 'mok manager')),
+    candidates: [withPrograms],
+  },
+  {
+    name: 'an unknown program that is named like fallback',
+    code: 'PROGRAM_OF_NO_KNOWN_IMAGE',
+    pcr: 4,
+    log: replaced(on, grubAt, imageToLog('\\EFI\\BOOT\\fbx64.efi', 'evil')),
+    candidates: [withPrograms],
+    text: /^a program of no known image ran: \\EFI\\BOOT\\fbx64\.efi, named like the fallback of shim/,
+  },
+  {
+    name: 'an unknown program that is named like the MOK manager',
+    code: 'PROGRAM_OF_NO_KNOWN_IMAGE',
+    pcr: 4,
+    log: inserted(on, grubAt, imageToLog('\\EFI\\fedora\\mmx64.efi', 'evil')),
+    text: /named like the MOK manager/,
   },
   {
     name: 'revocations on the ESP',
-    code: 'SHIM_EXTENSION_LOADED',
+    code: 'PROGRAM_OF_NO_KNOWN_IMAGE',
     pcr: 4,
     log: inserted(on, grubAt, imageToLog('\\EFI\\fedora\\revocations_sbat.efi', 'revocations')),
-    text: /revocations_sbat\.efi/,
+    text: /revocations_sbat\.efi, named like an extension of shim/,
   },
   {
     name: 'another boot option that came back',
@@ -842,6 +899,127 @@ describe('documents', () => {
     expect(text).toContain('PCR  4 sha1, sha256, sha384, sha512: differs where the log has no more events')
     expect(text).toContain('PCR 14 sha1, sha256, sha384, sha512: as predicted')
     expect(text.split('\n')[0]).toMatch(/^PCR 4, 7: Secure Boot is off here/)
+  })
+})
+
+describe('boots whose values hold no kernel', () => {
+  const withoutBoot = candidateOf(off, { secureBoot: false })
+  const read = off.events.findLast(
+    ({ pcr, decoded }) => pcr === 9 && decoded?.kind === 'text' && /vmlinuz/.test(decoded.text),
+  )
+  const kernelSha256 = formatHex(read?.digests.sha256 ?? failed())
+  const withKernel = (sha256: string, label = 'new') => ({
+    ...withoutBoot,
+    label,
+    bootFiles: [{ role: 'kernel', path: 'usr/lib/modules/v/vmlinuz', size: 1, sha256 }],
+  })
+
+  it('say so, and that GRUB read the kernel of the image', () => {
+    const explanation = explain({ log: off, candidates: [withKernel(kernelSha256)], banks: ['sha256'] })
+    expect(explanation.document.pcrs.every(({ equal }) => equal)).toBe(true)
+    expect(explainTable(explanation).replaceAll(/\s+/g, ' ')).toMatch(
+      /^PCR 4, 7, 14 are as predicted for new, but they hold no kernel: the log has the kernel of this image in PCR 9, which no policy checks\./,
+    )
+  })
+
+  it('say so when nothing tells which kernel it was', () => {
+    const silent = changedLog(off, events => events.filter(({ pcr }) => pcr !== 8).map(again))
+    for (const [log, candidate] of [
+      [silent, withKernel(kernelSha256)],
+      [off, withoutBoot],
+    ] as const) {
+      const explanation = explain({ log, candidates: [candidate], banks: ['sha256'] })
+      expect(explainTable(explanation).replaceAll(/\s+/g, ' ')).toContain('the log does not tell which kernel ran.')
+    }
+  })
+
+  it.each([
+    ['of another image', [withKernel(kernelSha256, 'old')], 'KERNEL_OF_OTHER_IMAGE', /kernel of old \(usr/],
+    ['that nobody knows', [], 'KERNEL_OF_NO_KNOWN_IMAGE', /vmlinuz/],
+  ] as const)('differ in PCR 9 with a kernel %s', (_, others, code, text) => {
+    const retired = others.map(one => ({ ...one, retired: true }))
+    const candidates = [...retired, withKernel('11'.repeat(32))]
+    const { document } = explain({ log: off, candidates, banks: ['sha384', 'sha256'] })
+    expect(document.pcrs.filter(({ equal }) => !equal)).toEqual([
+      {
+        pcr: 9,
+        bank: 'sha256',
+        equal: false,
+        firstDifference: {
+          index: read?.index,
+          expected: {
+            type: 'EV_IPL',
+            digest: '11'.repeat(32),
+            part: 'Pcr9Kernel',
+            because: 'kernel (usr/lib/modules/v/vmlinuz), read by GRUB',
+          },
+          seen: { type: 'EV_IPL', digest: kernelSha256, text: expect.stringContaining('vmlinuz') },
+          reason: { code, text: expect.stringMatching(text) },
+        },
+      },
+    ])
+  })
+
+  it('are compared only when nobody asked for Secure Boot, or for nothing else', () => {
+    const unasked = { ...withoutBoot, unasked: true }
+    const codes = (candidates: readonly Candidate[]) =>
+      explain({ log: off, candidates, banks: ['sha256'] }).document.pcrs.map(one => one.firstDifference?.reason.code)
+    expect(codes([unasked, predicted])).toEqual(['SECURE_BOOT_OFF_HERE', 'SECURE_BOOT_OFF_HERE', undefined])
+    expect(codes([withoutBoot, predicted])).toEqual([undefined, undefined, undefined])
+    expect(codes([unasked])).toEqual([undefined, undefined, undefined])
+  })
+
+  it('a log with Secure Boot is compared with a prediction for it, also where both differ as much', () => {
+    const other = (log: EventLog, secureBoot: boolean) =>
+      candidateOf(replaced(log, indexOf(log, 4, isFile('\\EFI\\BOOT\\BOOTX64.EFI')), imageToLog(null, 'other')), {
+        secureBoot,
+        pcrs: [4],
+      })
+    const { candidate } = explain({ log: on, candidates: [other(off, false), other(on, true)], banks: ['sha256'] })
+    expect(candidate.prediction.secureBoot).toBe(true)
+  })
+})
+
+describe('values of the TPM', () => {
+  const wrong = { sha256: '11'.repeat(32) }
+
+  it('contradict the log also in PCRs that are not predicted', () => {
+    const live = { ...replay(on, ['sha256']), '0': wrong, '8': wrong }
+    const { document } = explain({ log: on, candidates: [predicted], banks: ['sha256'], live })
+    expect(
+      document.pcrs.flatMap(({ pcr, firstDifference }) =>
+        firstDifference ? [[pcr, firstDifference.reason.code]] : [],
+      ),
+    ).toEqual([
+      [0, 'LOG_DOES_NOT_REPLAY'],
+      [8, 'LOG_DOES_NOT_REPLAY'],
+    ])
+  })
+
+  it('of PCRs that the running system extends contradict nothing', () => {
+    const live = { ...replay(uki, ['sha256']), '10': wrong, '15': wrong, '16': wrong, '23': wrong }
+    const phases = { ...live, ...bankAfter(uki, 11, 'enter-initrd', 'leave-initrd') }
+    const candidate = candidateOf(uki, { pcrs: [4], files: ukiFiles })
+    for (const values of [live, phases]) {
+      const { document } = explain({ log: uki, candidates: [candidate], banks: ['sha256'], live: values })
+      expect(document.pcrs).toEqual([{ pcr: 4, bank: 'sha256', equal: true }])
+    }
+    const evil = explain({ log: uki, candidates: [candidate], banks: ['sha256'], live: { ...live, '11': wrong } })
+    expect(evil.document.pcrs.map(({ pcr, equal }) => [pcr, equal])).toEqual([
+      [4, true],
+      [11, false],
+    ])
+  })
+
+  it('that were not read are named', () => {
+    const { '14': _, ...live } = replay(on, ['sha256'])
+    const explanation = explain({ log: on, candidates: [predicted], banks: ['sha256'], live })
+    expect(explanation.document.pcrs.filter(({ notRead }) => notRead)).toEqual([
+      { pcr: 14, bank: 'sha256', equal: true, notRead: true },
+    ])
+    const text = explainTable(explanation)
+    expect(text).toContain('PCR 14 sha256: as predicted by the log; not read from the TPM')
+    expect(text.replaceAll(/\s+/g, ' ')).toContain('Not read from the TPM, so only the log was compared: PCR 14.')
   })
 })
 
