@@ -8,7 +8,7 @@ import { comparePcrs } from '../../src/predict/compare-pcrs.ts'
 import type { ExplainDocument } from '../../src/predict/explain/explain.ts'
 import { bootParts, differencesToRecord } from '../build/boot/boot-packages.ts'
 import { type BootedScenario, type BootPlace, bootScenarios, makeBootPlace } from '../build/boot/boot-scenario.ts'
-import type { Measured } from '../build/boot/measured.ts'
+import { type Measured, profileWithout } from '../build/boot/measured.ts'
 import { type ComparedPcr, comparePcr, explainFor, onlyPrediction, predictFor } from '../build/boot/predicted.ts'
 import type { Scenario } from '../build/boot/scenario.ts'
 import {
@@ -98,6 +98,20 @@ describe.each(booting)('$name: $what', scenario => {
     expect(leftOfBoot).toEqual(scenario.notPredicted ?? [])
   })
 })
+
+/** One of each shim, where nothing raised the level before. */
+describe.each(['grub206-A', 'grub212-A', 'grub212-B-off'])(
+  'the files of %s and a profile from before shim ran',
+  name => {
+    it('give PCR 7 with the level that shim brings', () => {
+      const scenario = booting.find(one => one.name === name) ?? changed
+      const measured = measuredIn(scenario)
+      const prediction = onlyPrediction(predictFor(booted(scenario), profileWithout(measured, 'SbatLevelRT')))
+      const compared = comparePcr(measured, prediction, 7)
+      expect(compared).toMatchObject({ touched: true, predicted: true, event: undefined, values: [] })
+    })
+  },
+)
 
 describe.each(substitutions)('the log of $from and the files of $to', ({ from, to, pcrs, notTold }) => {
   it('give every PCR of the firmware, and none that another GRUB writes', () => {

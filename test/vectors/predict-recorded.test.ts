@@ -1,5 +1,7 @@
 // Every recorded boot predicted from its boot files and variables, as a user would ask: event lists first, then values.
 
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runCommandLine } from '../../src/commands/from-command-line.ts'
 import { type Bank, banks, formatDigests } from '../../src/formats/bytes/digest.ts'
@@ -11,9 +13,12 @@ import { parseEventLog } from '../../src/formats/tcg/event-log.ts'
 import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
 import { operatorWouldApprove } from '../../src/predict/coverage.ts'
 import type { PredictionDocument } from '../../src/predict/prediction.ts'
+import { temporaryDirectory } from '../edge/temporary-directory.ts'
 import { sayWhatIsNotChecked, shared } from './shared.ts'
 
 sayWhatIsNotChecked('PCR 4, 7, 11, 12, 13 and 14 predicted from real boot files against recorded boots')
+
+const directory = temporaryDirectory()
 
 interface Input {
   readonly input?: string
@@ -104,6 +109,26 @@ describe.skipIf(shared.missing)('prediction of recorded boots', () => {
       ...(prediction?.notPredicted ?? []).map(({ pcr }) => pcr),
     ]
     expect(told.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, pcr) => pcr))
+  })
+})
+
+/** Boots in which shim ran on a machine that had no level before: what it measured is the automatic level of that shim. */
+const freshShims = chains.filter(({ files }) => files.shim !== undefined)
+
+describe.skipIf(shared.missing)('prediction with a profile taken before shim ever ran', () => {
+  it.each(freshShims)('$boot: the SBAT level comes from shim itself', async ({ boot, files }) => {
+    const profile = join(directory, boot)
+    mkdirSync(profile)
+    const names = shared.names('boots', boot, 'efivars')
+    const kept = names.filter(name => !name.startsWith('SbatLevelRT-'))
+    expect(kept).toHaveLength(names.length - 1)
+    for (const name of kept) writeFileSync(join(profile, name), shared.bytes('boots', boot, 'efivars', name))
+    const { predictions } = await predict(files, '--platform', profile, '--phase', 'none')
+    const { events, pcrs } = recorded(boot, [7])
+    const own = predictions[0]?.events.filter(({ pcr }) => pcr === 7)
+    expect(own?.map(({ pcr, type, digests }) => ({ pcr, type, digests }))).toEqual(events)
+    expect(own?.some(({ part }) => part === 'Pcr7SbatLevel')).toBe(true)
+    expect(predictions[0]?.pcrs['7']).toEqual(pcrs['7'])
   })
 })
 

@@ -1,7 +1,7 @@
 // What a guest measured: its event log, its PCR values and the variables that a platform profile is made of.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { banks } from '../../../src/formats/bytes/digest.ts'
 import { type EventLog, parseEventLog } from '../../../src/formats/tcg/event-log.ts'
 import { parsePcrs } from '../../../src/predict/compare-pcrs.ts'
@@ -47,6 +47,17 @@ export function readMeasured(end: MachineEnd, directory: string): Measured | und
     release: readFileSync(join(directory, 'release'), 'utf8').trim(),
     directory,
   }
+}
+
+/** The profile without a variable, as a machine has it before that is set. Throws an Error when it never was. */
+export function profileWithout({ profile, directory }: Measured, variable: string): readonly string[] {
+  const isIt = (name: string) => name === variable || name.startsWith(`${variable}-`)
+  if (!profile.some(from => readdirSync(from).some(isIt))) throw new Error(`no ${variable} in ${profile.join(', ')}`)
+  return profile.map(from => {
+    const to = join(directory, `without-${variable}`, basename(from))
+    cpSync(from, to, { recursive: true, filter: source => !isIt(basename(source)) })
+    return to
+  })
 }
 
 function readPcrs(directory: string): Record<string, Record<string, string>> {
