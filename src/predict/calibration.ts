@@ -2,11 +2,10 @@
 
 import { type Bank, banks } from '../formats/bytes/digest.ts'
 import type { EventLog } from '../formats/tcg/event-log.ts'
-import { compareWithLog, type ExpectedBoot, valuesWithPhases } from './explain/difference.ts'
+import { compareWithLog, type ExpectedBoot } from './explain/difference.ts'
 import { describeExpected, describeSeen } from './explain/event.ts'
 import { firstDifferenceOf } from './explain/evidence.ts'
 import type { Calibration } from './prediction.ts'
-import type { PcrValues } from './replay.ts'
 
 export interface CalibrationDifference {
   readonly pcr: number
@@ -42,23 +41,6 @@ export function calibrate(prediction: ExpectedBoot, log: EventLog): CalibrationR
     `the log has the banks ${log.banks.join(', ')}`,
   )
   return resultOf([...differences, ...without])
-}
-
-/** The same with values of a TPM: every predicted PCR, in all banks that values and prediction have. PCR 11 may be read in any phase. */
-export function calibrateValues(prediction: ExpectedBoot, live: PcrValues): CalibrationResult {
-  const compared = new Set<number>()
-  const differences: CalibrationDifference[] = []
-  for (const index of Object.keys(prediction.pcrs))
-    for (const bank of banks) {
-      const pcr = Number(index)
-      const seen = live[index]?.[bank]
-      const values = valuesWithPhases(prediction, pcr, bank)
-      if (seen === undefined || values.length === 0) continue
-      compared.add(pcr)
-      if (!values.includes(seen))
-        differences.push({ pcr, bank, because: `the TPM holds ${seen}; predicted: ${values[0] ?? ''}` })
-    }
-  return resultOf([...differences, ...withoutComparison(prediction, compared, 'no value was read')])
 }
 
 function withoutComparison(

@@ -1,12 +1,9 @@
 // Whether a prediction is that of a recorded boot: its own log matches, every other one does not.
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { banks } from '../../src/formats/bytes/digest.ts'
 import { parseEventLog } from '../../src/formats/tcg/event-log.ts'
-import { calibrate, calibrateValues } from '../../src/predict/calibration.ts'
-import { parsePcrs } from '../../src/predict/compare-pcrs.ts'
+import { calibrate } from '../../src/predict/calibration.ts'
 import { makeEventLog } from '../build/event-log.ts'
 import {
   again,
@@ -25,8 +22,6 @@ const off = recordedLog('grub-nosb')
 const uki = recordedLog('sdboot257-uki-sb')
 const { prediction } = candidateOf(on)
 const ukiPrediction = candidateOf(uki, { pcrs: [4, 7, 11, 12] }).prediction
-const pcrsOf = (boot: string) =>
-  parsePcrs(readFileSync(join(import.meta.dirname, '../../fixtures/boots', boot, 'pcrs.json'), 'utf8'), boot)
 
 describe('calibration with a log', () => {
   it('matched by the log of the boot itself, in four banks', () => {
@@ -82,35 +77,5 @@ describe('calibration with a log', () => {
   it('phases of systemd are not asked of the log', () => {
     const initrd = changedLog(uki, events => [...events.map(again), textToLog(11, 'ipl', 'enter-initrd')])
     expect(calibrate(candidateOf(initrd, { pcrs: [4, 11] }).prediction, uki).calibration).toBe('matched')
-  })
-})
-
-describe('calibration with values of a TPM', () => {
-  it('matched by what the TPM held', () => {
-    expect(calibrateValues(prediction, pcrsOf('grub-sb'))).toEqual({ calibration: 'matched', differences: [] })
-    expect(calibrateValues(ukiPrediction, pcrsOf('sdboot257-uki-sb')).calibration).toBe('matched')
-  })
-
-  it('not by those of another boot', () => {
-    const { calibration, differences } = calibrateValues(prediction, pcrsOf('grub-nosb'))
-    expect(calibration).toBe('uncalibrated')
-    expect(differences.map(({ pcr, bank }) => [pcr, bank])).toEqual(
-      [4, 7].flatMap(pcr => banks.map(bank => [pcr, bank])),
-    )
-  })
-
-  it('a PCR that was not read is not matched', () => {
-    const { '14': _, ...others } = pcrsOf('grub-sb')
-    expect(calibrateValues(prediction, others).differences).toEqual([
-      { pcr: 14, bank: undefined, because: 'not compared: no value was read' },
-    ])
-  })
-
-  it('PCR 11 may be read in any phase', () => {
-    const initrd = changedLog(uki, events => [...events.map(again), textToLog(11, 'ipl', 'enter-initrd')])
-    const predicted = candidateOf(initrd, { pcrs: [11] }).prediction
-    expect(calibrateValues(predicted, pcrsOf('sdboot257-uki-sb')).calibration).toBe('matched')
-    const other = { ...pcrsOf('sdboot257-uki-sb'), '11': { sha256: '11'.repeat(32) } }
-    expect(calibrateValues(predicted, other).calibration).toBe('uncalibrated')
   })
 })

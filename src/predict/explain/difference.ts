@@ -100,18 +100,6 @@ export function phasesBetween(bank: Bank, replayed: string, live: string): reado
   return undefined
 }
 
-/** The values that a PCR may have by a prediction: the predicted one first; for PCR 11 also those of systemd's other phases. */
-export function valuesWithPhases(prediction: ExpectedBoot, pcr: number, bank: Bank): readonly string[] {
-  const own = prediction.events.filter(event => event.pcr === pcr)
-  const start = startValue(bank, pcr)
-  const predicted = prediction.pcrs[`${pcr}`]?.[bank] ?? valueAfter(bank, start, own)
-  if (predicted === undefined) return []
-  const before = pcr === phasePcr ? valueAfter(bank, start, withoutPhases(own, bank)) : undefined
-  if (before === undefined) return [predicted]
-  const phases = phaseWords.map((_, index) => phaseWords.slice(0, index + 1).map(wordDigest(bank)))
-  return [predicted, before, ...phases.map(words => extendHex(bank, bytesOf(before), words))]
-}
-
 /** The phase that this digest stands for. */
 export function phaseOf(digest: string | undefined, bank: Bank, pcr: number): string | undefined {
   return pcr === phasePcr ? phaseWords.find(word => wordDigest(bank)(word) === digest) : undefined
