@@ -25,8 +25,9 @@ export interface BootFilesDocument {
   }[]
 }
 
-export const bootFilesCommand: Command<'boot-files'> = async ({ image, architecture, allowInsecure, extract }) => {
-  const registry = await registryOf(environment(), allowInsecure)
+export const bootFilesCommand: Command<'boot-files'> = async (request, credentials) => {
+  const { image, architecture, extract } = request
+  const registry = await registryOf(environment(), request, credentials)
   const document = await listBootFiles(await readBootFiles(image, registry, architecture), extract)
   return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
 }

@@ -6,7 +6,8 @@ import { ToolError } from '../errors.ts'
 import type { BootFile } from '../image/boot-file.ts'
 import type { Platform } from '../predict/platform/platform.ts'
 import type { PredictedImage } from '../predict/prediction.ts'
-import type { BootFileSource, PredictionRequest } from '../settings/settings.ts'
+import type { Credentials } from '../settings/credentials.ts'
+import type { BootFileSource, PredictionRequest, RegistrySettings } from '../settings/settings.ts'
 import type { PlatformSource } from '../settings/values.ts'
 import { readChain } from './image-boot-files.ts'
 import { registryOf } from './open-image.ts'
@@ -23,7 +24,8 @@ export interface BootFileSet {
 /** In the order given. Throws as the images and files are read. */
 export async function readBootFileSets(
   source: BootFileSource,
-  { architecture, allowInsecure, bootChain }: Pick<PredictionRequest, 'architecture' | 'allowInsecure' | 'bootChain'>,
+  request: RegistrySettings & Pick<PredictionRequest, 'architecture' | 'bootChain'>,
+  secrets?: Pick<Credentials, 'pullSecret'>,
 ): Promise<readonly BootFileSet[]> {
   if (source.kind === 'boot-files') {
     const files: BootFile[] = []
@@ -31,10 +33,10 @@ export async function readBootFileSets(
       files.push({ role, path, layer: null, bytes: await readLocalFile(path, fileCeilings.bootFile) })
     return [{ image: null, imageLabels: {}, files }]
   }
-  const registry = await registryOf(environment(), allowInsecure)
+  const registry = await registryOf(environment(), request, secrets)
   const sets: BootFileSet[] = []
   for (const location of source.images) {
-    sets.push(await readChain(location, registry, architecture, bootChain))
+    sets.push(await readChain(location, registry, request.architecture, request.bootChain))
   }
   return sets
 }

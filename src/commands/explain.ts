@@ -19,13 +19,14 @@ import { type ImageToPredict, predictImage } from '../predict/predict-image.ts'
 import type { PredictedImage } from '../predict/prediction.ts'
 import { parseShimBuild } from '../predict/shim/shim-build.ts'
 import { readRecords, type StoredRecord } from '../propose/record.ts'
+import type { Credentials } from '../settings/credentials.ts'
 import type { ExplainOptions } from '../settings/settings.ts'
 import { type BootFileSet, readBootFileSets, readPlatforms } from './boot-sources.ts'
 import type { Command } from './command.ts'
 
 /** Throws as `explainLog`. Exit code 3 when a compared value differs. */
-export const explainCommand: Command<'explain'> = async request => {
-  const { document, text, differs } = await explainLog(request)
+export const explainCommand: Command<'explain'> = async (request, credentials) => {
+  const { document, text, differs } = await explainLog(request, credentials)
   return { outputs: {}, document, text, exitCode: differs ? 3 : 0 }
 }
 
@@ -39,7 +40,10 @@ export interface ExplainResult {
  * Throws as images are read and predicted, EVENT_LOG_INVALID for a log that cannot be used, INPUT_INVALID for --pcrs or records that
  * cannot be used.
  */
-export async function explainLog(request: ExplainOptions): Promise<ExplainResult> {
+export async function explainLog(
+  request: ExplainOptions,
+  secrets?: Pick<Credentials, 'pullSecret'>,
+): Promise<ExplainResult> {
   const { banks, pcrs } = request
   const log = parseEventLog(await readLocalFile(request.log, fileCeilings.eventLog), request.log)
   const live = pcrs === undefined ? undefined : parsePcrs(await readLocalText(pcrs), pcrs)
@@ -50,7 +54,7 @@ export async function explainLog(request: ExplainOptions): Promise<ExplainResult
       where: { source: pcrs },
     })
   const platforms = await readPlatforms(request.platforms)
-  const { candidates, sbatLevels } = await readCandidates(request, platforms)
+  const { candidates, sbatLevels } = await readCandidates(request, secrets, platforms)
   const explanation = explain({
     log,
     candidates,
@@ -69,13 +73,17 @@ interface ReadCandidates {
   readonly sbatLevels: readonly string[]
 }
 
-async function readCandidates(request: ExplainOptions, platforms: readonly Platform[]): Promise<ReadCandidates> {
+async function readCandidates(
+  request: ExplainOptions,
+  secrets: Pick<Credentials, 'pullSecret'> | undefined,
+  platforms: readonly Platform[],
+): Promise<ReadCandidates> {
   const { source } = request
   if (source.kind === 'records') {
     const records = readRecords('', await readRecordFiles(source.directory))
     return { candidates: candidatesOfRecords(request, platforms, records, source.directory), sbatLevels: [] }
   }
-  const sets = await readBootFileSets(source, request)
+  const sets = await readBootFileSets(source, request, secrets)
   const builds = sets.map(({ files }) => shimOf(files))
   const otherShims = builds.flatMap(build => build?.vendor ?? [])
   const candidates = sets.flatMap((set, index) =>

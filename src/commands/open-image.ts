@@ -1,15 +1,41 @@
 // Opens an image wherever a setting says it is, and reads it whole.
 
+import { openConnections, readAuthorities } from '../edge/connections.ts'
+import { readLocalText } from '../edge/files.ts'
 import { openArchive, openLayout } from '../edge/oci-layout.ts'
+import { readRegistriesConf } from '../edge/registries-conf.ts'
 import { openRegistry, type RegistryClient } from '../edge/registry.ts'
 import { readRegistryCredentials } from '../edge/registry-credentials.ts'
 import type { Environment } from '../edge/surroundings.ts'
 import type { ImageSource } from '../image/image-source.ts'
+import type { Credentials } from '../settings/credentials.ts'
+import type { RegistrySettings } from '../settings/settings.ts'
 import type { ImageLocation } from '../settings/values.ts'
 
-/** A client for all registries, with the credentials that podman and docker would use. */
-export async function registryOf(environment: Environment, allowInsecure: boolean): Promise<RegistryClient> {
-  return openRegistry({ credentials: await readRegistryCredentials({ environment }), allowInsecure })
+/**
+ * A client for all registries, with the credentials that podman and docker would use, and those of pull-secret before them.
+ * Throws FILE_NOT_FOUND and INPUT_INVALID for files that the settings name.
+ */
+export async function registryOf(
+  environment: Environment,
+  { allowInsecure, registriesConf, caBundle }: RegistrySettings,
+  secrets?: Pick<Credentials, 'pullSecret'>,
+): Promise<RegistryClient> {
+  const pullSecret = await readPullSecret(secrets?.pullSecret)
+  return openRegistry({
+    credentials: await readRegistryCredentials({ environment, pullSecret }),
+    registries: await readRegistriesConf({ environment, path: registriesConf }),
+    connections: openConnections({
+      environment,
+      authorities: caBundle === undefined ? [] : await readAuthorities(caBundle),
+    }),
+    allowInsecure,
+  })
+}
+
+/** The secret itself, or the file that it names. */
+async function readPullSecret(secret: string | undefined): Promise<string | undefined> {
+  return secret === undefined || secret.startsWith('{') ? secret : await readLocalText(secret)
 }
 
 /** Throws as the registry client and the layout reader. */

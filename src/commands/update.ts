@@ -62,7 +62,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
     }),
   )
   await inStep('GitOps repository', async () => checkTree(settings, gitops.files))
-  const registry = await registryOf(env, settings.allowInsecure)
+  const registry = await registryOf(env, settings, credentials)
   const base = await log.group('Read the base image', () => readBase(settings, registry))
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
   const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))

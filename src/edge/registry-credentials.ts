@@ -34,7 +34,7 @@ export interface CredentialPlaces {
   /** REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, HOME, DOCKER_CONFIG are read from here. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** A pull secret's text (`.dockerconfigjson`); asked before every file. Its helpers are not run: it comes from a cluster. */
-  readonly pullSecret?: string
+  readonly pullSecret?: string | undefined
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   parseLayoutLocation,
   parseMachineConfigName,
   parsePackageName,
+  parsePath,
   parseReference,
   parseRepositoryUrl,
   parseSecureBoot,
@@ -52,6 +53,8 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
   const extraPackages = settings.list('extra-packages', parsePackageName)
   const allowDowngrade = settings.required('allow-downgrade', parseBoolean)
   const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const registriesConf = settings.optional('registries-conf', parsePath)
+  const caBundle = settings.optional('ca-bundle', parsePath)
   const allowUnsignedPackages = settings.required('allow-unsigned-packages', parseBoolean)
   settings.required('base-from', parseWord(baseFromWords))
   settings.required('gitops-remote', parseWord(gitopsRemoteWords))
@@ -84,6 +87,8 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
     extraPackages: extraPackages(),
     allowDowngrade: allowDowngrade(),
     allowInsecure: allowInsecure(),
+    registriesConf: registriesConf(),
+    caBundle: caBundle(),
     allowUnsignedPackages: allowUnsignedPackages(),
   })
 }

@@ -2,18 +2,29 @@
 
 export class Credentials {
   readonly #gitopsToken: string | undefined
+  readonly #pullSecret: string | undefined
 
   /** The token is the one that GitHub makes for each job: pull requests that it opens have their checks held back. */
   readonly isJobToken: boolean
 
-  constructor(secrets: { readonly gitopsToken?: string | undefined; readonly jobToken?: string | undefined }) {
+  constructor(secrets: {
+    readonly gitopsToken?: string | undefined
+    readonly jobToken?: string | undefined
+    readonly pullSecret?: string | undefined
+  }) {
     this.#gitopsToken = secrets.gitopsToken
+    this.#pullSecret = secrets.pullSecret
     this.isJobToken = secrets.gitopsToken !== undefined && secrets.gitopsToken === secrets.jobToken
   }
 
   /** Token for the GitOps repository's API. */
   get gitopsToken(): string | undefined {
     return this.#gitopsToken
+  }
+
+  /** Registry credentials: JSON, or the path of a file with it. */
+  get pullSecret(): string | undefined {
+    return this.#pullSecret
   }
 
   toJSON(): { gitopsToken: string | null } {

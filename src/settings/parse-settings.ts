@@ -175,5 +175,6 @@ function credentialsOf({ given, environment }: Secrets): Credentials {
   return new Credentials({
     gitopsToken: first(candidates),
     jobToken: first([given.get('github-token'), environment.GITHUB_TOKEN]),
+    pullSecret: first([given.get('pull-secret')]),
   })
 }

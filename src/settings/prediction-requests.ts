@@ -9,6 +9,7 @@ import type {
   ExplainOptions,
   PredictionRequest,
   PredictOptions,
+  RegistrySettings,
   ReplayOptions,
 } from './settings.ts'
 import {
@@ -120,7 +121,7 @@ function readConditions(settings: SettingsReader): () => PredictionRequest {
   const phase = settings.required('phase', parseWord(phaseWords))
   const bootChain = settings.optional('boot-chain', parseWord(bootChainWords))
   if (settings.has('boot-file')) refuseBeside(settings, 'boot-file', ['boot-chain'])
-  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const registries = readRegistrySettings(settings)
 
   return () => ({
     architecture: architecture(),
@@ -129,15 +130,22 @@ function readConditions(settings: SettingsReader): () => PredictionRequest {
     banks: banks(),
     phase: phase(),
     bootChain: bootChain(),
-    allowInsecure: allowInsecure(),
+    ...registries(),
   })
+}
+
+function readRegistrySettings(settings: SettingsReader): () => RegistrySettings {
+  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const registriesConf = settings.optional('registries-conf', parsePath)
+  const caBundle = settings.optional('ca-bundle', parsePath)
+  return () => ({ allowInsecure: allowInsecure(), registriesConf: registriesConf(), caBundle: caBundle() })
 }
 
 export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
   const architecture = settings.required('architecture', parseWord(readArchitectureWords))
   if (!settings.has('image')) settings.required('image', parseImageLocation)
   const image = settings.atMostOne('image', parseImageLocation)
-  const allowInsecure = settings.required('allow-insecure', parseBoolean)
+  const registries = readRegistrySettings(settings)
   const extract = settings.optional('extract', parsePath)
   return () => {
     const location = image()
@@ -145,7 +153,7 @@ export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
     return {
       architecture: architecture(),
       image: location,
-      allowInsecure: allowInsecure(),
+      ...registries(),
       extract: extract(),
     }
   }

@@ -10,8 +10,17 @@ export type TrusteeShape = 'list' | 'map'
 export type CoveragePart = 'shim' | 'boot-loader' | 'kernel' | 'initramfs' | 'command-line'
 export type BuilderChoice = 'auto' | 'podman' | 'buildah'
 
+/** How registries are reached: part of all requests that read images. */
+export interface RegistrySettings {
+  readonly allowInsecure: boolean
+  /** Path of a registries.conf; undefined: the user's or the system's. */
+  readonly registriesConf?: string | undefined
+  /** Path of a PEM file. */
+  readonly caBundle?: string | undefined
+}
+
 /** Settings of `update`. */
-export interface Settings {
+export interface Settings extends RegistrySettings {
   readonly dryRun: boolean
   /** OCI architecture. */
   readonly architecture: 'amd64'
@@ -37,7 +46,6 @@ export interface Settings {
   readonly dist: string | undefined
   readonly extraPackages: readonly string[]
   readonly allowDowngrade: boolean
-  readonly allowInsecure: boolean
   readonly allowUnsignedPackages: boolean
   readonly builder: BuilderChoice
   readonly imageRepository: { readonly registry: string; readonly repository: string }
@@ -67,6 +75,8 @@ export type CheckSettings = Pick<
   | 'extraPackages'
   | 'allowDowngrade'
   | 'allowInsecure'
+  | 'registriesConf'
+  | 'caBundle'
   | 'allowUnsignedPackages'
 >
 
@@ -88,7 +98,7 @@ export interface RecordSource {
 }
 
 /** The conditions of a prediction: `predict` and `explain`. */
-export interface PredictionRequest {
+export interface PredictionRequest extends RegistrySettings {
   /** OCI architecture. */
   readonly architecture: 'amd64' | 'arm64'
   readonly platforms: readonly PlatformSource[]
@@ -98,7 +108,6 @@ export interface PredictionRequest {
   readonly phase: (typeof phaseWords.now)[number]
   /** undefined: found from the files. */
   readonly bootChain: (typeof bootChainWords.now)[number] | undefined
-  readonly allowInsecure: boolean
 }
 
 /** What `predict` is asked. */
@@ -141,11 +150,10 @@ export interface CaptureOptions {
 }
 
 /** What `boot-files` is asked. */
-export interface BootFilesOptions {
+export interface BootFilesOptions extends RegistrySettings {
   /** OCI architecture. */
   readonly architecture: 'amd64' | 'arm64'
   readonly image: ImageLocation
-  readonly allowInsecure: boolean
   /** Directory to write the boot files to. */
   readonly extract: string | undefined
 }

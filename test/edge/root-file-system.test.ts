@@ -27,7 +27,11 @@ async function put(path: string, content: string | Uint8Array): Promise<void> {
 }
 
 const read = async (root = directory) =>
-  readBootFiles({ kind: 'root-file-system', directory: root }, await registryOf(environment(), false), 'amd64')
+  readBootFiles(
+    { kind: 'root-file-system', directory: root },
+    await registryOf(environment(), { allowInsecure: false }),
+    'amd64',
+  )
 
 describe('a root file system', () => {
   it('has the boot files that an image with the same files has', async () => {

@@ -73,7 +73,7 @@ describe.skipIf(shared.missing)('a root file system with real boot files', () =>
   it.each(roots)('$boot: PCR 4 and 11', async ({ boot, files, secureBoot, chain, named }) => {
     await lay(files)
     const location = { kind: 'root-file-system', directory } as const
-    const image = await readChain(location, await registryOf(environment(), false), 'amd64', named)
+    const image = await readChain(location, await registryOf(environment(), { allowInsecure: false }), 'amd64', named)
     const { predictions } = predictImage({ files: image.files, secureBoot, banks, phase: 'none' })
     const [prediction] = predictions
     expect(prediction?.bootChain).toBe(chain)
