@@ -1,5 +1,6 @@
 // The build step: packages into a build context, a Containerfile, a builder, and out comes an OCI layout.
 
+import type { PullAccess } from '../edge/builder/pull-access.ts'
 import { type Builder, type BuildResult, buildImage } from '../edge/builder.ts'
 import type { Log } from '../edge/log.ts'
 import { openLayout } from '../edge/oci-layout.ts'
@@ -56,6 +57,8 @@ export interface BuildParts {
   readonly scratch: string
   /** The registry of the base was found to have no https. */
   readonly insecureRegistry: boolean
+  /** How we reach it. */
+  readonly access: PullAccess
   readonly environment: Environment
 }
 
@@ -81,6 +84,7 @@ export async function layoutFor(settings: Settings, parts: BuildParts, log: Log)
       layoutDirectory,
       workDirectory: parts.scratch,
       insecureRegistry: parts.insecureRegistry,
+      access: parts.access,
       // the base's own time, so that building again gives the same bytes
       sourceDateEpoch: parts.base.image.config.created,
       environment: parts.environment,

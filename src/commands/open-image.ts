@@ -1,5 +1,6 @@
 // Opens an image wherever a setting says it is, and reads it whole.
 
+import type { PullAccess } from '../edge/builder/pull-access.ts'
 import { openConnections, readAuthorities } from '../edge/connections.ts'
 import { readLocalText } from '../edge/files.ts'
 import { openArchive, openLayout } from '../edge/oci-layout.ts'
@@ -7,6 +8,7 @@ import { readRegistriesConf } from '../edge/registries-conf.ts'
 import { openRegistry, type RegistryClient } from '../edge/registry.ts'
 import { readRegistryCredentials } from '../edge/registry-credentials.ts'
 import type { Environment } from '../edge/surroundings.ts'
+import type { PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { Credentials } from '../settings/credentials.ts'
 import type { RegistrySettings } from '../settings/settings.ts'
@@ -31,6 +33,19 @@ export async function registryOf(
     }),
     allowInsecure,
   })
+}
+
+/** How a builder reaches the base as `registryOf` does. Throws as that. */
+export async function pullAccessOf(
+  environment: Environment,
+  { registriesConf, caBundle }: RegistrySettings,
+  secrets: Pick<Credentials, 'pullSecret'>,
+  base: PinnedReference,
+): Promise<PullAccess> {
+  const pullSecret = await readPullSecret(secrets.pullSecret)
+  const credentials = await readRegistryCredentials({ environment, pullSecret })
+  const credential = await credentials.find(base.registry, base.repository)
+  return { pullSecret, credential, registriesConf, caBundle }
 }
 
 /** The secret itself, or the file that it names. */

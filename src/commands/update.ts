@@ -19,6 +19,7 @@ import { type Decision, decideOutcome, type Situation } from '../propose/outcome
 import { type PullRequestText, pullRequestText } from '../propose/pull-request.ts'
 import { checkTree, proposeChange, type RepositoryChange } from '../propose/repository-change.ts'
 import { heldBack, isOlder, standingOf } from '../propose/standing.ts'
+import type { Credentials } from '../settings/credentials.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Base, chooseKernelFor, readBase } from './base-kernel.ts'
 import { fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts'
@@ -26,7 +27,7 @@ import { checkImage } from './check-image.ts'
 import type { Command, CommandResult } from './command.ts'
 import { type GitOpsTree, readGitOps, readSituation, recordInUse } from './gitops.ts'
 import { layeredRecord, predictFor, type ReadyImage, recordsOfOthers } from './image-record.ts'
-import { registryOf } from './open-image.ts'
+import { pullAccessOf, registryOf } from './open-image.ts'
 import { pushAndReadBack } from './push-image.ts'
 import { inspectImage } from './read-image.ts'
 import { dryRun, dryRunWithoutBuilder, type Known, noKernel, nothingToSay, proposed } from './update-result.ts'
@@ -35,6 +36,7 @@ import { dryRun, dryRunWithoutBuilder, type Known, noKernel, nothingToSay, propo
 interface Facts {
   readonly settings: Settings
   readonly environment: Environment
+  readonly credentials: Credentials
   readonly log: Log
   readonly registry: RegistryClient
   readonly gitops: GitOpsTree
@@ -68,7 +70,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))
   for (const { evr, missing } of choice.incomplete)
     log.warning(`kernel ${formatEvr(evr)} is newer but not whole in the repositories: ${missing.join(', ')} missing`)
-  const facts: Facts = { settings, environment: env, log, registry, gitops, situation, base, choice }
+  const facts: Facts = { settings, environment: env, credentials, log, registry, gitops, situation, base, choice }
 
   const why = whyNot(facts)
   if (why !== undefined) return leaveAlone(facts, why)
@@ -187,7 +189,9 @@ async function readyImage(
 ): Promise<ReadyImage> {
   const { settings, log, base, containerfile, given } = work
   const insecureRegistry = work.registry.insecureHosts().includes(base.pinned.registry)
-  const parts = { builders, base, containerfile, scratch, insecureRegistry, environment: work.environment }
+  const { environment, credentials } = work
+  const access = await pullAccessOf(environment, settings, credentials, base.pinned)
+  const parts = { builders, base, containerfile, scratch, insecureRegistry, access, environment }
   const { source, build } =
     given === undefined
       ? await log.group('Build the image', () => inStep('build', () => layoutFor(settings, parts, log)))

@@ -14,6 +14,7 @@ import {
   type Isolation,
 } from './builder/confinement.ts'
 import { builderFailure } from './builder/failure.ts'
+import { type PullAccess, preparePull } from './builder/pull-access.ts'
 import {
   type BuilderName,
   makeRunDirectory,
@@ -44,6 +45,8 @@ export interface BuildRequest {
   readonly workDirectory: string
   /** The registry of the base was found to have no https and is allowed: a pull that fails is no reason to go without TLS. */
   readonly insecureRegistry: boolean
+  /** How to reach the registry where it is not as the builder does by itself. */
+  readonly access?: PullAccess
   /** Times in image and layer, in seconds since 1970; undefined leaves them as they come. */
   readonly sourceDateEpoch: number | undefined
   /** The variables of this process; the builder sees only what `cleanEnvironment` lets through. */
@@ -110,7 +113,7 @@ async function buildWith(builder: Builder, request: BuildRequest): Promise<Build
       throw builderFailure('BUILDER_NOT_FOUND', `${name} cannot store images here`, opened.failure)
     const { storage } = opened
     const base = formatPinnedReference(request.base)
-    await pull(name, storage, request, environment)
+    await pull(name, storage, request, environment, directory)
     const probe = { environment: withoutProxies(environment), rootless, workDirectory: directory }
     const found = await findConfinement(name, storage, base, probe)
     if ('failure' in found)
@@ -129,11 +132,14 @@ async function pull(
   storage: PrivateStorage,
   request: BuildRequest,
   environment: Readonly<Record<string, string>>,
+  directory: string,
 ): Promise<void> {
   const base = formatPinnedReference(request.base)
   const insecure = request.insecureRegistry ? ['--tls-verify=false'] : []
-  const command = [name, ...storage.options, 'pull', ...insecure, base]
-  const result = await runCommand(command, { environment, write: request.write })
+  const access = request.access === undefined ? undefined : await preparePull(request.access, request.base, directory)
+  const command = [name, ...storage.options, 'pull', ...insecure, ...(access?.options ?? []), base]
+  const options = { environment: { ...environment, ...access?.environment }, write: request.write }
+  const result = await runCommand(command, options)
   if (result?.exitCode === 0) return
   throw builderFailure('IMAGE_NOT_FOUND', `${name} cannot pull the base image`, result, base)
 }

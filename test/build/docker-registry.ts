@@ -32,8 +32,11 @@ export class DockerRegistry {
     this.#server = server
   }
 
-  /** With a password only its user gets in, for reading too. */
-  static async start(login?: { readonly user: string; readonly password: string }): Promise<DockerRegistry> {
+  /** With a password only its user gets in, for reading too; with PEM files it serves https. */
+  static async start(
+    login?: { readonly user: string; readonly password: string },
+    tls?: { readonly key: string; readonly certificate: string },
+  ): Promise<DockerRegistry> {
     const directory = await mkdtemp(join(tmpdir(), 'docker-registry-'))
     const host = `127.0.0.1:${await freePort()}`
     const passwords = join(directory, 'htpasswd')
@@ -43,7 +46,7 @@ export class DockerRegistry {
       version: 0.1,
       log: { level: 'error' },
       storage: { filesystem: { rootdirectory: join(directory, 'store') } },
-      http: { addr: host },
+      http: { addr: host, ...(tls === undefined ? {} : { tls }) },
       ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: passwords } } }),
     }
     await writeFile(join(directory, 'config.yml'), JSON.stringify(config))
@@ -60,6 +63,7 @@ export class DockerRegistry {
 
   async #answers(): Promise<void> {
     for (let attempt = 0; attempt < 200; attempt += 1) {
+      // also a registry with https answers plain http, by 400
       if (await fetch(`http://${this.host}/v2/`).catch(() => undefined)) return
       await wait(50)
     }

@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cleanEnvironment, runCommand, withoutProxies } from '../../src/edge/builder/command.ts'
 import { confinements } from '../../src/edge/builder/confinement.ts'
 import { builderFailure } from '../../src/edge/builder/failure.ts'
+import { preparePull } from '../../src/edge/builder/pull-access.ts'
 import { makeRunDirectory, privateStorage } from '../../src/edge/builder/storage.ts'
 import { buildImage, findBuilders } from '../../src/edge/builder.ts'
 import { ToolError } from '../../src/errors.ts'
@@ -132,6 +133,37 @@ describe('pulling the base', () => {
       .filter(line => line.includes(' pull '))
       .map(line => line.split(' pull ')[1])
     expect(pulls).toEqual([[...words, `quay.example/os@${reference.digest}`].join(' ')])
+  })
+})
+
+describe('a pull that needs more than the builder knows', () => {
+  const base = { registry: 'quay.example', repository: 'os/base', digest: `sha256:${'a'.repeat(64)}` } as const
+
+  it('gets our credentials, registries.conf and authorities', async () => {
+    writeFileSync(join(directory, 'ca.pem'), 'certificates')
+    const { options, environment } = await preparePull(
+      {
+        pullSecret: JSON.stringify({ auths: { 'mirror.example': { auth: 'bTpt' } }, credsStore: 'x' }),
+        credential: { kind: 'password', username: 'user', password: 'secret' },
+        registriesConf: join(directory, 'registries.conf'),
+        caBundle: join(directory, 'ca.pem'),
+      },
+      base,
+      directory,
+    )
+    expect(environment).toEqual({ CONTAINERS_REGISTRIES_CONF: join(directory, 'registries.conf') })
+    const [first, authFile = '', second, certificates = ''] = options
+    expect([first, second]).toEqual(['--authfile', '--cert-dir'])
+    expect(JSON.parse(readFileSync(authFile, 'utf8'))).toEqual({
+      auths: { 'mirror.example': { auth: 'bTpt' }, 'quay.example/os/base': { auth: btoa('user:secret') } },
+    })
+    expect(statSync(authFile).mode & 0o777).toBe(0o600)
+    expect(readFileSync(join(certificates, 'ca.crt'), 'utf8')).toBe('certificates')
+  })
+
+  it('is left alone otherwise', async () => {
+    const nothing = { pullSecret: undefined, credential: undefined, registriesConf: undefined, caBundle: undefined }
+    expect(await preparePull(nothing, base, directory)).toEqual({ options: [], environment: {} })
   })
 })
 

@@ -1,0 +1,56 @@
+// What a builder needs to pull the base as we read it: auth file, registries.conf, authorities. containers-auth.json(5), podman-pull(1).
+
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { PinnedReference } from '../../formats/oci/reference.ts'
+import type { RegistryCredential } from '../registry-credentials.ts'
+
+export interface PullAccess {
+  /** Text of a pull secret; undefined: the builder looks for credentials itself. */
+  readonly pullSecret: string | undefined
+  /** What we use for the base; it may come from another file than the pull secret. */
+  readonly credential: RegistryCredential | undefined
+  /** Paths of the settings with these names. */
+  readonly registriesConf: string | undefined
+  readonly caBundle: string | undefined
+}
+
+export interface PreparedPull {
+  readonly options: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** Writes files below `directory`, which only this user can read, and names them. */
+export async function preparePull(
+  { pullSecret, credential, registriesConf, caBundle }: PullAccess,
+  base: PinnedReference,
+  directory: string,
+): Promise<PreparedPull> {
+  const options: string[] = []
+  const place = join(directory, 'pull')
+  await mkdir(join(place, 'certificates'), { recursive: true, mode: 0o700 })
+  if (pullSecret !== undefined) {
+    const { auths } = JSON.parse(pullSecret) as { auths?: object }
+    const own = credential === undefined ? undefined : entryOf(credential)
+    const all = { ...auths, ...(own === undefined ? {} : { [`${base.registry}/${base.repository}`]: own }) }
+    const path = join(place, 'auth.json')
+    await writeFile(path, JSON.stringify({ auths: all }), { mode: 0o600 })
+    options.push('--authfile', path)
+  }
+  if (caBundle !== undefined) {
+    await copyFile(caBundle, join(place, 'certificates', 'ca.crt'))
+    options.push('--cert-dir', join(place, 'certificates'))
+  }
+  return {
+    options,
+    environment: registriesConf === undefined ? {} : { CONTAINERS_REGISTRIES_CONF: resolve(registriesConf) },
+  }
+}
+
+function entryOf(credential: RegistryCredential): object | undefined {
+  const basic = (username: string, password: string) => Buffer.from(`${username}:${password}`).toString('base64')
+  if (credential.kind === 'password') return { auth: basic(credential.username, credential.password) }
+  if (credential.kind === 'identity-token')
+    return { auth: basic(credential.username, ''), identitytoken: credential.identityToken }
+  return undefined
+}
