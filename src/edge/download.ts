@@ -5,6 +5,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ToolError } from '../errors.ts'
 import type { Checksum } from '../formats/rpm/checksum.ts'
+import type { Connections } from './connections.ts'
 import { openResponse, ResponseFault } from './http-response.ts'
 
 /** What a file must be. `maxSize` in bytes holds also where the size is not known. */
@@ -17,6 +18,8 @@ export interface Expected {
 export interface DownloadOptions {
   /** Allows plain http, also as the target of a redirect. */
   readonly allowInsecure: boolean
+  /** Authorities and proxies; by default those of the environment. */
+  readonly connections?: Connections
   readonly timing?: Partial<DownloadTiming>
 }
 
@@ -94,7 +97,11 @@ async function receive<T>(
 ): Promise<T> {
   const { size, maxSize } = expected
   if (size !== null && size > maxSize) throw tooLarge(`${size} bytes`, maxSize, url)
-  const response = await openResponse(url, { ...timing, allowInsecure: options.allowInsecure })
+  const response = await openResponse(url, {
+    ...timing,
+    allowInsecure: options.allowInsecure,
+    connections: options.connections,
+  })
   try {
     return await use(checked(response.body, url, expected))
   } finally {

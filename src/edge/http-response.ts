@@ -4,7 +4,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { ToolError } from '../errors.ts'
-import { plainConnections } from './connections.ts'
+import { type Connections, plainConnections } from './connections.ts'
 
 export interface HttpResponse {
   readonly body: AsyncIterable<Uint8Array>
@@ -15,6 +15,8 @@ export interface HttpResponse {
 export interface RequestOptions {
   /** Allows plain http. */
   readonly allowInsecure: boolean
+  /** Authorities and proxies; by default those of the environment. */
+  readonly connections?: Connections | undefined
   /** Milliseconds without a byte. */
   readonly stall: number
   /** Milliseconds for the whole answer. */
@@ -50,7 +52,7 @@ export async function openResponse(url: string, options: RequestOptions): Promis
     let at = url
     for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
       refuseInsecure(at, url, options.allowInsecure)
-      const response = await get(at, abort.signal)
+      const response = await get(at, abort.signal, options.connections ?? plainConnections)
       clock.touch()
       const status = response.statusCode ?? 0
       if (status === 200) return { body: bytesOf(response, url, clock), close }
@@ -78,11 +80,11 @@ async function* bytesOf(response: IncomingMessage, url: string, clock: Clock): A
   }
 }
 
-function get(url: string, signal: AbortSignal): Promise<IncomingMessage> {
+function get(url: string, signal: AbortSignal, connections: Connections): Promise<IncomingMessage> {
   const start = url.startsWith('https:') ? requestHttps : requestHttp
   const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'attested-os-update' }
   return new Promise((resolve, reject) => {
-    start(url, { headers, signal, agent: plainConnections.agentFor(new URL(url), false) }, resolve)
+    start(url, { headers, signal, agent: connections.agentFor(new URL(url), false) }, resolve)
       .on('error', reject)
       .end()
   })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openConnections, readAuthorities } from '../../src/edge/connections.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
-import { noCredentials } from '../../src/edge/registry-credentials.ts'
+import { noCredentials, readRegistryCredentials } from '../../src/edge/registry-credentials.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
 import { makeSigningKey } from '../build/certificate.ts'
 import { expectToolError } from '../build/expect-error.ts'
@@ -91,6 +91,24 @@ describe('a proxy', () => {
     const client = openRegistry({ ...quick, connections })
     expect((await client.openImage(reference('registry.example'), 'amd64')).digest).toBe(image.digest)
     expect(new Set(proxy.requests)).toEqual(new Set(['CONNECT registry.example:443']))
+  })
+
+  it('leads to Docker Hub by its short names, with the credentials of its old name', async () => {
+    const auth = { kind: 'bearer', username: 'tester', password: 'secret' } as const
+    const name = 'registry-1.docker.io'
+    const registry = await registryWith({ tls: serverKey(name), name, auth })
+    registry.add('library/busybox', image, 'latest')
+    const proxy = await proxyTo(registry)
+    const connections = openConnections({
+      environment: { HTTPS_PROXY: proxy.url },
+      authorities: [pem(authority.certificate)],
+    })
+    const auths = { 'https://index.docker.io/v1/': { auth: btoa('tester:secret') } }
+    const credentials = await readRegistryCredentials({ environment: {}, pullSecret: JSON.stringify({ auths }) })
+    const client = openRegistry({ ...quick, connections, credentials })
+    for (const short of ['busybox', 'library/busybox', 'docker.io/busybox', 'docker.io/library/busybox:latest'])
+      expect(await client.resolveDigest(parseImageReference(short))).toBe(image.digest)
+    expect(new Set(proxy.requests)).toEqual(new Set([`CONNECT ${name}:443`]))
   })
 
   it('is the way to a plain registry too, and its fault is told', async () => {

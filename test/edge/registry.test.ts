@@ -86,6 +86,37 @@ describe('pull', () => {
     await expectToolError('IMAGE_PLATFORM_MISSING', client().openImage(reference(registry, 'team/index'), 's390x'))
   })
 
+  it('reads Docker manifest lists and schema 2', async () => {
+    const registry = await registryWith()
+    const docker = (architecture: string) =>
+      makeImage({
+        layers: [makeLayer([file('d', architecture)], { mediaTypes: 'docker' })],
+        schema: 'docker',
+        architecture,
+      })
+    const [amd64, arm64] = [docker('amd64'), docker('arm64')]
+    const list = makeIndex(
+      [
+        { image: arm64, architecture: 'arm64' },
+        { image: amd64, architecture: 'amd64' },
+      ],
+      'docker',
+    )
+    registry.add('team/docker', list, 'v1')
+    for (const [architecture, made] of [
+      ['amd64', amd64],
+      ['arm64', arm64],
+    ] as const) {
+      const opened = await client().openImage(reference(registry, 'team/docker:v1'), architecture)
+      expect([opened.digest, opened.manifest.mediaType]).toEqual([
+        made.digest,
+        'application/vnd.docker.distribution.manifest.v2+json',
+      ])
+      const [layer] = opened.manifest.layers
+      expect(layer && (await readAll(opened.openLayer(layer)))).toEqual(made.layers[0]?.bytes)
+    }
+  })
+
   it('refuses an image for another architecture', async () => {
     const registry = await registryWith()
     registry.add('team/other', other, 'v1')

@@ -5,8 +5,8 @@ import { createServer as createHttp } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openConnections } from '../../src/edge/connections.ts'
 import { downloadBytes } from '../../src/edge/download.ts'
 import { run, workDirectory } from './programs.ts'
 
@@ -66,20 +66,21 @@ describe('https', () => {
   })
 
   describe('with the certificate among the trusted ones', () => {
-    const before = getCACertificates('default')
-    beforeAll(() => setDefaultCACertificates([...before, readFileSync(certificate, 'utf8')]))
-    afterAll(() => setDefaultCACertificates(before))
+    const trusting = () => {
+      const authorities = [readFileSync(certificate, 'utf8')]
+      return { ...strict, connections: openConnections({ environment: {}, authorities }) }
+    }
 
     it('downloads, also across a redirect', async () => {
       for (const path of ['file', 'across'])
-        expect(Buffer.from(await downloadBytes(`${secure}/${path}`, expected, strict)).toString()).toBe('bytes')
+        expect(Buffer.from(await downloadBytes(`${secure}/${path}`, expected, trusting())).toString()).toBe('bytes')
     })
 
     it('does not follow a redirect to plain http, unless that is allowed', async () => {
-      await expect(downloadBytes(`${secure}/down`, expected, strict)).rejects.toThrow(
+      await expect(downloadBytes(`${secure}/down`, expected, trusting())).rejects.toThrow(
         expect.objectContaining({ code: 'INSECURE_NOT_ALLOWED', found: `${plain}/file` }),
       )
-      const loose = { ...strict, allowInsecure: true }
+      const loose = { ...trusting(), allowInsecure: true }
       expect(Buffer.from(await downloadBytes(`${secure}/down`, expected, loose)).toString()).toBe('plain')
     })
   })
