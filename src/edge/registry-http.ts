@@ -1,6 +1,6 @@
 // HTTP as registries need it: redirects by hand, so that no credential reaches another origin; retries; limits on waiting.
 
-import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -146,8 +146,8 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
   // a slow line may take its time for a large body: 100 kB/s
   const timer = setTimeout(() => controller.abort(), timeoutMs + (request.body?.size ?? 0) / 100)
   try {
-    const response = await openResponse(request, limits, controller.signal)
-    return answerOf(response, request.url, controller, { timeoutMs, slowMs: limits.slowMs ?? 60_000 })
+    const exchange = await openExchange(request, limits, controller.signal)
+    return answerOf(exchange, request.url, controller, { timeoutMs, slowMs: limits.slowMs ?? 60_000 })
   } catch (cause) {
     throw unreachable(request.url, cause, controller.signal.aborted)
   } finally {
@@ -155,7 +155,12 @@ async function sendOnce(request: HttpRequest, limits: HttpLimits): Promise<HttpA
   }
 }
 
-async function openResponse(request: HttpRequest, limits: HttpLimits, signal: AbortSignal): Promise<IncomingMessage> {
+interface Exchange {
+  readonly outgoing: ClientRequest
+  readonly response: IncomingMessage
+}
+
+async function openExchange(request: HttpRequest, limits: HttpLimits, signal: AbortSignal): Promise<Exchange> {
   const { url, body } = request
   const agent = (limits.connections ?? plainConnections).agentFor(url, limits.unverifiedHosts?.has(url.host) ?? false)
   const options = {
@@ -173,11 +178,12 @@ async function openResponse(request: HttpRequest, limits: HttpLimits, signal: Ab
   for (let first = true; ; first = false) {
     const outgoing = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, options)
     try {
-      return await new Promise<IncomingMessage>((resolve, reject) => {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
         outgoing.on('response', resolve).on('error', reject)
         if (body === undefined) outgoing.end()
         else pipeline(body.open(), outgoing).catch(reject)
       })
+      return { outgoing, response }
     } catch (error) {
       // a kept connection that the server closed in the same moment says nothing about the server
       const stale = first && outgoing.reusedSocket && networkCode(error) === 'ECONNRESET'
@@ -195,7 +201,7 @@ interface BodyLimits {
 }
 
 function answerOf(
-  response: IncomingMessage,
+  { outgoing, response }: Exchange,
   url: URL,
   controller: AbortController,
   { timeoutMs, slowMs }: BodyLimits,
@@ -240,7 +246,8 @@ function answerOf(
     async drop() {
       // a small body is read to its end, so that the connection serves the next request
       const small = Number(response.headers['content-length'] ?? Number.NaN) <= smallBody
-      if (!small) response.destroy()
+      // nobody waits for the rest of an upload that was answered before its end
+      if (!small || !outgoing.writableFinished) response.destroy()
       else for await (const _ of chunks());
     },
   }
