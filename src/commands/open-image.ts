@@ -16,23 +16,44 @@ import type { ImageLocation } from '../settings/values.ts'
 
 /**
  * A client for all registries, with the credentials that podman and docker would use, and those of pull-secret before them.
- * Throws FILE_NOT_FOUND and INPUT_INVALID for files that the settings name.
+ * Throws FILE_NOT_FOUND and INPUT_INVALID for files that the settings name; for those of the system the first question to the client does.
  */
 export async function registryOf(
   environment: Environment,
   { allowInsecure, registriesConf, caBundle }: RegistrySettings,
   secrets?: Pick<Credentials, 'pullSecret'>,
 ): Promise<RegistryClient> {
-  const pullSecret = await readPullSecret(secrets?.pullSecret)
-  return openRegistry({
-    credentials: await readRegistryCredentials({ environment, pullSecret }),
-    registries: await readRegistriesConf({ environment, path: registriesConf }),
-    connections: openConnections({
-      environment,
-      authorities: caBundle === undefined ? [] : await readAuthorities(caBundle),
-    }),
-    allowInsecure,
-  })
+  const open = async (): Promise<RegistryClient> => {
+    const pullSecret = await readPullSecret(secrets?.pullSecret)
+    return openRegistry({
+      credentials: await readRegistryCredentials({ environment, pullSecret }),
+      registries: await readRegistriesConf({ environment, path: registriesConf }),
+      connections: openConnections({
+        environment,
+        authorities: caBundle === undefined ? [] : await readAuthorities(caBundle),
+      }),
+      allowInsecure,
+    })
+  }
+  const named = [registriesConf, caBundle, secrets?.pullSecret].some(setting => setting !== undefined)
+  return named ? await open() : whenAsked(open)
+}
+
+/** Opens with the first question: an image on this machine needs no auth files, and should not fail because of them. */
+function whenAsked(open: () => Promise<RegistryClient>): RegistryClient {
+  let opening: Promise<RegistryClient> | undefined
+  let opened: RegistryClient | undefined
+  const client = async (): Promise<RegistryClient> => {
+    opening ??= open()
+    opened = await opening
+    return opened
+  }
+  return {
+    resolveDigest: async reference => await (await client()).resolveDigest(reference),
+    openImage: async (...words) => await (await client()).openImage(...words),
+    pushImage: async (...words) => await (await client()).pushImage(...words),
+    insecureHosts: () => opened?.insecureHosts() ?? [],
+  }
 }
 
 /** How a builder reaches the base as `registryOf` does. Throws as that. */
