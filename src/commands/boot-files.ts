@@ -46,14 +46,23 @@ export async function listBootFiles(
 /** By role: `kernel`, and `kernel-2` for a second one. */
 function named(files: readonly BootFile[]): FileToWrite[] {
   const times = new Map<string, number>()
-  return files.map(({ role, bytes }) => {
+  return files.map(file => {
+    const { role } = file
     const time = (times.get(role) ?? 0) + 1
     times.set(role, time)
-    return { name: time === 1 ? role : `${role}-${time}`, bytes }
+    return {
+      name: time === 1 ? role : `${role}-${time}`,
+      get bytes() {
+        return file.bytes
+      },
+    }
   })
 }
 
-function describe({ role, path, layer, bytes }: BootFile): BootFilesDocument['bootFiles'][number] {
+function describe(file: BootFile): BootFilesDocument['bootFiles'][number] {
+  const { role, path, layer } = file
+  if (file.known !== undefined) return { role, path, layer, ...file.known }
+  const { bytes } = file
   return { role, path, layer, size: bytes.length, sha256: sha256Hex(bytes) }
 }
 

@@ -23,9 +23,10 @@ export async function checkImage(image: ImageToCheck): Promise<void> {
 
 async function initramfsNames(built: ImageContents): Promise<readonly string[] | ToolError | undefined> {
   const initramfs = built.bootFiles.find(file => file.role === 'initramfs')
-  if (initramfs === undefined || initramfs.bytes.length === 0) return undefined
+  const bytes = initramfs?.bytes
+  if (initramfs === undefined || bytes === undefined || bytes.length === 0) return undefined
   try {
-    return await listInitramfs(initramfs.bytes, `${built.source}, ${initramfs.path}`)
+    return await listInitramfs(bytes, `${built.source}, ${initramfs.path}`)
   } catch (error) {
     if (error instanceof ToolError) return error
     throw error

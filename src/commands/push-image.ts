@@ -44,7 +44,7 @@ export async function pushAndReadBack(
 
 function differences(checked: ImageContents, seen: ImageContents): string[] {
   const digests = ({ bootFiles }: ImageContents) =>
-    new Map(bootFiles.map(({ path, bytes }) => [path, sha256Hex(bytes)] as const))
+    new Map(bootFiles.map(file => [file.path, file.known?.sha256 ?? sha256Hex(file.bytes)] as const))
   const [wanted, found] = [digests(checked), digests(seen)]
   return [...new Set([...wanted.keys(), ...found.keys()])].filter(path => wanted.get(path) !== found.get(path))
 }

@@ -2,6 +2,7 @@
 
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
+import { openSpillRoom } from '../edge/spilled-files.ts'
 import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
@@ -16,12 +17,16 @@ import { KnownPlaces } from '../image/layer-path.ts'
 import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
 import { MemoryBudget } from '../image/memory-budget.ts'
 import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
+import type { SpillRoom } from '../image/spill-room.ts'
 
 export interface ReadImageOptions {
   /** Layers read at the same time; default 2. */
   readonly inFlight?: number
-  readonly ceilings?: Partial<ScanCeilings & { readonly expansion: ExpansionCeilings }>
+  readonly ceilings?: Partial<ScanCeilings & { readonly expansion: ExpansionCeilings; readonly spilledBytes: number }>
 }
+
+/** Bytes of all large files of an image, in a temporary file. */
+const spilledCeiling = 4 * 1024 ** 3
 
 /** As `inspectImage`, but throws its `problems`: for callers that need exactly one kernel and one set of boot loaders. */
 export async function readImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
@@ -40,7 +45,8 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
   for (let round = 1; round <= mostRounds; round += 1) {
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
-    await scanLayers(image, { places, contents }, tree, options)
+    const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
+    await scanLayers(image, { places, contents }, tree, room, options)
     const answer = await describe(image, tree).catch((fault: unknown) => {
       // while something is wanted, answers and faults are of no worth
       if (wanted.length === 0) throw fault
@@ -63,6 +69,7 @@ async function scanLayers(
   image: ImageSource,
   wishes: ScanWishes,
   tree: ImageTree,
+  room: SpillRoom,
   options: ReadImageOptions,
 ): Promise<void> {
   const ceilings = { ...defaultCeilings, ...options.ceilings }
@@ -75,7 +82,7 @@ async function scanLayers(
     const bytes = image.openLayer(layer)
     const compressed = { bytes, size: layer.size, diffId: image.config.diffIds[index], source }
     const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
-    waiting.set(index, await scanLayer(tar, layer.digest, source, wishes, ceilings, budget))
+    waiting.set(index, await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room))
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
       tree.add(ready)
       waiting.delete(next)

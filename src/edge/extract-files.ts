@@ -24,14 +24,15 @@ export async function extractFiles(directory: string, files: readonly FileToWrit
     if (cause instanceof ToolError) throw cause
     refuse((cause as NodeJS.ErrnoException).code ?? 'an error', directory, cause)
   }
-  for (const { name, bytes } of files) {
+  for (const file of files) {
+    const { name } = file
     const path = join(directory, name)
     try {
       const old = await lstat(path).catch(() => undefined)
       if (old !== undefined && !old.isFile()) refuse('no regular file', path)
       // a new file, so that nothing else that has the old one's name by a hard link is changed
       await rm(path, { force: true })
-      await writeFile(path, bytes, { flag: 'wx', mode: 0o644 })
+      await writeFile(path, file.bytes, { flag: 'wx', mode: 0o644 })
     } catch (cause) {
       if (cause instanceof ToolError) throw cause
       refuse((cause as NodeJS.ErrnoException).code ?? 'an error', path, cause)

@@ -84,8 +84,13 @@ export function namedAs(image: ImageSource, built: ImageSource, contents: ImageC
     built.manifest.layers.map(({ digest }, index) => [digest, image.manifest.layers[index]?.digest]),
   )
   const bootFiles = contents.bootFiles.map(file => ({
-    ...file,
+    role: file.role,
+    path: file.path,
+    known: file.known,
     layer: file.layer === null ? null : (names.get(file.layer) ?? file.layer),
+    get bytes() {
+      return file.bytes
+    },
   }))
   return { ...contents, digest: image.digest, bootFiles }
 }

@@ -1,6 +1,7 @@
 // The files of an image, or of the command line, that decide what a node boots.
 
 import type { OciDigest } from '../formats/oci/digest.ts'
+import type { KnownContents } from './spill-room.ts'
 
 export const bootFileRoles = [
   'shim',
@@ -21,5 +22,8 @@ export interface BootFile {
   /** Path in the image without a leading slash, or the path given. */
   readonly path: string
   readonly layer: OciDigest | null
+  /** Those of large files come from a temporary file each time: ask once and let go. */
   readonly bytes: Uint8Array
+  /** Of large files, so that nobody has to read them for it. */
+  readonly known?: KnownContents | undefined
 }

@@ -26,7 +26,16 @@ export function findBootFiles(tree: BootTree, source: string, architecture = 'am
   const add = (role: BootFileRole, path: string): BootFile | undefined => {
     const file = tree.read(path)
     if (file === undefined) return undefined
-    const bootFile = { role, path, layer: file.layer, bytes: file.bytes }
+    const bootFile = {
+      role,
+      path,
+      layer: file.layer,
+      known: file.known,
+      // large ones are read when they are asked for
+      get bytes() {
+        return file.bytes
+      },
+    }
     files.push(bootFile)
     return bootFile
   }

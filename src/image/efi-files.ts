@@ -32,7 +32,7 @@ export function findEfiFiles(tree: ImageTree, source: string): ReadonlyMap<strin
       const kind = tree.kind(path)
       if (kind === 'directory') walk(path)
       const file = kind === 'file' && isEfi(name) ? tree.read(path) : undefined
-      if (file !== undefined) found.set(path, sha256Hex(file.bytes))
+      if (file !== undefined) found.set(path, file.known?.sha256 ?? sha256Hex(file.bytes))
     }
     above.delete(real)
   }

@@ -5,6 +5,7 @@ import type { OciDigest } from '../formats/oci/digest.ts'
 import { type KnownPlaces, parentOf } from './layer-path.ts'
 import type { LayerNode, ScannedLayer } from './layers.ts'
 import { LowerLinks } from './lower-links.ts'
+import type { KnownContents } from './spill-room.ts'
 
 /** A file, found through any links. */
 export interface ImageFile {
@@ -12,7 +13,9 @@ export interface ImageFile {
   readonly path: string
   /** The layer that it came from. */
   readonly layer: OciDigest
+  /** Read anew each time where the file is large. */
   readonly bytes: Uint8Array
+  readonly known?: KnownContents | undefined
 }
 
 /** Thrown when an answer needs a place or contents that were not kept: the layers are then read again with wider wishes. */
@@ -71,11 +74,11 @@ export class ImageTree {
     this.#apply(layer)
   }
 
-  /** Bytes of all contents that no layer above hides, each counted once. */
+  /** Bytes in memory of all contents that no layer above hides, each counted once. */
   contentBytes(): number {
     const seen = new Set<Uint8Array>()
     const walk = (branch: Branch) => {
-      if (branch.node.kind === 'file' && branch.node.bytes !== undefined) seen.add(branch.node.bytes)
+      if (branch.node.kind === 'file' && branch.node.bytes instanceof Uint8Array) seen.add(branch.node.bytes)
       for (const child of branch.children.values()) walk(child)
     }
     walk(this.#root)
@@ -208,7 +211,15 @@ export class ImageTree {
       this.#want(new MoreWanted({ contents: branch.node.path }))
       return undefined
     }
-    return { path: real, layer: branch.layer, bytes: branch.node.bytes }
+    const { bytes } = branch.node
+    return {
+      path: real,
+      layer: branch.layer,
+      known: bytes instanceof Uint8Array ? undefined : bytes.known,
+      get bytes() {
+        return bytes instanceof Uint8Array ? bytes : bytes.read()
+      },
+    }
   }
 
   /** Paths of all that is no directory below a directory, as they are named there; links are not followed. */

@@ -57,11 +57,11 @@ export function checkInitramfs(image: BuiltImage): ToolError[] {
   const { built, initramfs, release } = image
   if (built.kernelRelease === null) return []
   const path = `usr/lib/modules/${built.kernelRelease}/initramfs.img`
-  const bytes = bytesOf(built, 'initramfs')
-  if (bytes === undefined || bytes.length === 0)
+  const file = built.bootFiles.find(({ role }) => role === 'initramfs')
+  if (file === undefined || (file.known?.size ?? file.bytes.length) === 0)
     return [
       finding(image, 'INITRAMFS_MISSING', 'the image has no initramfs', {
-        found: bytes === undefined ? 'no file' : 'an empty file',
+        found: file === undefined ? 'no file' : 'an empty file',
         path,
       }),
     ]

@@ -7,12 +7,18 @@ import { ancestorsOf, type KnownPlaces, nameOf, normalizePath, parentOf } from '
 import { LayerSkeleton, nameCost, type Skeleton } from './layer-skeleton.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
+import { type SpilledFile, type SpillRoom, spillAbove } from './spill-room.ts'
 import { layerFault, tarEntries } from './tar-entries.ts'
 
 export type LayerNode =
   | { readonly kind: 'directory' }
-  /** `bytes` only of files that may matter; `path` is where the layer has them. */
-  | { readonly kind: 'file'; readonly path: string; readonly size: number; readonly bytes: Uint8Array | undefined }
+  /** Bytes only of files that may matter, in memory or, where they are many, spilled; `path` is where the layer has them. */
+  | {
+      readonly kind: 'file'
+      readonly path: string
+      readonly size: number
+      readonly bytes: Uint8Array | SpilledFile | undefined
+    }
   | { readonly kind: 'symlink'; readonly target: string }
   /** A hard link to a file of this layer that was not kept, if it is there at all. */
   | { readonly kind: 'link'; readonly target: string }
@@ -42,17 +48,17 @@ export interface ScanCeilings {
   readonly file: number
   /** Entries that are kept of one layer. */
   readonly kept: number
-  /** Bytes that are kept of all layers of an image together: contents, and names with what they cost. */
+  /** Bytes that are kept in memory of all layers of an image together: contents, and names with what they cost. */
   readonly keptBytes: number
 }
 export const defaultCeilings: ScanCeilings = {
   entries: 2_000_000,
   file: 512 * 1024 ** 2,
   kept: 500_000,
-  keptBytes: 768 * 1024 ** 2,
+  keptBytes: 96 * 1024 ** 2,
 }
 
-/** Reads a whole layer of plain tar. Throws LAYER_INVALID, LAYER_UNSUPPORTED, CEILING_REACHED, and what the stream of bytes throws. */
+/** Reads a whole layer of plain tar. Without `room`, all contents must fit into memory. Throws LAYER_INVALID, LAYER_UNSUPPORTED, CEILING_REACHED, and what the stream of bytes throws. */
 export async function scanLayer(
   tar: AsyncIterable<Uint8Array>,
   digest: OciDigest,
@@ -60,8 +66,9 @@ export async function scanLayer(
   wishes: ScanWishes,
   ceilings: ScanCeilings = defaultCeilings,
   budget: MemoryBudget = new MemoryBudget(ceilings.keptBytes),
+  room?: SpillRoom,
 ): Promise<ScannedLayer> {
-  const scan = new LayerScan(digest, source, wishes, ceilings, budget)
+  const scan = new LayerScan(digest, source, wishes, ceilings, budget, room)
   for await (const entry of tarEntries(tar, source, ceilings.entries)) await scan.add(entry)
   return scan.finished()
 }
@@ -78,16 +85,25 @@ class LayerScan {
   readonly #whiteouts = new Set<string>()
   readonly #opaque = new Set<string>()
   readonly #budget: MemoryBudget
+  readonly #room: SpillRoom | undefined
   #contentBytes = 0
   #lastParent: string | undefined
 
-  constructor(digest: OciDigest, source: string, wishes: ScanWishes, ceilings: ScanCeilings, budget: MemoryBudget) {
+  constructor(
+    digest: OciDigest,
+    source: string,
+    wishes: ScanWishes,
+    ceilings: ScanCeilings,
+    budget: MemoryBudget,
+    room: SpillRoom | undefined,
+  ) {
     this.#digest = digest
     this.#source = source
     this.#wishes = wishes
     this.#ceilings = ceilings
     this.#skeleton = new LayerSkeleton(source, bytes => budget.take(bytes, source))
     this.#budget = budget
+    this.#room = room
   }
 
   async add(entry: ParsedTarEntry): Promise<void> {
@@ -203,31 +219,25 @@ class LayerScan {
     size: number,
     kept: boolean,
     object: boolean,
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<Uint8Array | SpilledFile | undefined> {
     if (!kept && !object) return undefined
-    if (kept) this.#limit(size, entry.header.name)
-    let bytes: Uint8Array | undefined = kept ? new Uint8Array(size) : undefined
+    let place = kept ? this.#placeFor(size, entry.header.name) : undefined
     let filled = 0
     for await (const chunk of this.#pieces(entry)) {
-      // an object shows by its first piece what it may be; the rest of others is passed over
-      if (bytes === undefined && filled === 0 && mayBecomeBootFile(chunk, size)) {
-        // without room it waits until it is asked for
-        if (size <= this.#ceilings.file && this.#budget.tryTake(size)) {
-          this.#contentBytes += size
-          bytes = new Uint8Array(size)
-        }
-      }
-      bytes?.set(chunk, filled)
+      // an object shows by its first piece what it may be; the rest of others is passed over, as are those without room, until they are asked for
+      if (filled === 0 && place === undefined && size <= this.#ceilings.file && mayBecomeBootFile(chunk, size))
+        place = this.#placeIn(size)
+      if (place instanceof Uint8Array) place.set(chunk, filled)
+      else place?.add(chunk)
       filled += chunk.length
     }
-    if (bytes === undefined) return undefined
-    if (filled !== size)
+    if (place !== undefined && filled !== size)
       throw new ToolError('LAYER_INVALID', 'a file of a layer is cut', {
         found: `${filled} bytes`,
         wanted: `${size}`,
         where: { source: this.#source, path: entry.header.name },
       })
-    return bytes
+    return place
   }
 
   /**
@@ -248,11 +258,22 @@ class LayerScan {
     }
   }
 
-  #limit(size: number, path: string): void {
+  #placeFor(size: number, path: string): Uint8Array | SpilledFile {
     if (size > this.#ceilings.file)
       throw this.#ceiling(`a boot file is too large: ${path}`, `at most ${this.#ceilings.file} bytes`, `${size} bytes`)
+    const place = this.#placeIn(size)
+    if (place !== undefined) return place
     this.#budget.take(size, this.#source)
     this.#contentBytes += size
+    return new Uint8Array(size)
+  }
+
+  /** undefined where memory has no room and nothing else is there. */
+  #placeIn(size: number): Uint8Array | SpilledFile | undefined {
+    if ((this.#room !== undefined && size > spillAbove) || !this.#budget.tryTake(size))
+      return this.#room?.begin(size, this.#source)
+    this.#contentBytes += size
+    return new Uint8Array(size)
   }
 
   /** Directories may come again; podman refuses other names that do. */

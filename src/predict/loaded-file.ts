@@ -63,6 +63,9 @@ export function factsOfLoaded(loaded: LoadedFile, banks: readonly Bank[]): BootF
 }
 
 /** What is told of any boot file. */
-export function factsOfFile({ role, path, layer, bytes }: BootFile): BootFileFacts {
+export function factsOfFile(file: BootFile): BootFileFacts {
+  const { role, path, layer } = file
+  if (file.known !== undefined) return { role, path, layer, ...file.known }
+  const { bytes } = file
   return { role, path, layer, size: bytes.length, sha256: sha256Hex(bytes) }
 }

@@ -10,9 +10,11 @@ import { openRegistry } from '../../src/edge/registry.ts'
 import { noCredentials } from '../../src/edge/registry-credentials.ts'
 import type { Descriptor } from '../../src/formats/oci/descriptor.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
+import { seededBytes } from '../build/boot-files.ts'
 import { baseEntries, bootLoaderFiles, kernelPackages, layeredEntries, vendorDirectory } from '../build/coreos.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import {
+  concat,
   file,
   hardLink,
   type Layer,
@@ -138,12 +140,37 @@ describe('inspectImage', () => {
 
   it('holds all layers together to one ceiling, without what upper layers hide', async () => {
     const layer = (name: string) => [file(`usr/lib/modules/x/${name}.efi`, new Uint8Array(100_000).fill(0x4d))]
-    const ceilings = { keptBytes: 250_000 }
+    const ceilings = { keptBytes: 250_000, spilledBytes: 50_000 }
     const three = await imageOf(layer('a'), layer('b'), layer('c'))
     for (const inFlight of [1, 3]) await expectToolError('CEILING_REACHED', inspectImage(three, { ceilings, inFlight }))
     expect((await inspectImage(three)).kernelRelease).toBe('x')
     const hidden = await imageOf(layer('a'), layer('a'), layer('a'), layer('a'))
     expect((await inspectImage(hidden, { ceilings, inFlight: 1 })).kernelRelease).toBe('x')
+  })
+
+  it('reads large files, and small ones without room in memory, from a temporary file', async () => {
+    const [large, small] = [new Uint8Array(34_000_000).fill(7), seededBytes('grub', 90_000)]
+    const path = `usr/lib/modules/${to}/initramfs.img`
+    const object = `sysroot/ostree/repo/objects/aa/${'b'.repeat(62)}.file`
+    const cpio = concat([new TextEncoder().encode('070701'), large])
+    const more = [file(path, large), file(`${vendorDirectory}/other.efi`, small)]
+    const linked = [file(object, cpio), hardLink(path, object), file(`${vendorDirectory}/other.efi`, small)]
+    for (const [entries, bytes] of [
+      [more, large],
+      [linked, cpio],
+    ] as const) {
+      const upper = layeredEntries(from, to).filter(entry => entry.path !== path)
+      const image = await layersOf(base, makeLayer(upper), makeLayer(entries, { compression: 'none' }))
+      const contents = await readImage(image, { ceilings: { keptBytes: 600_000 } })
+      const initramfs = contents.bootFiles.find(one => one.role === 'initramfs')
+      expect(initramfs?.known).toEqual({ size: bytes.length, sha256: sha256(bytes).slice('sha256:'.length) })
+      expect(sha256(initramfs?.bytes ?? new Uint8Array())).toBe(sha256(bytes))
+      expect(contents.efiFiles.get(`${vendorDirectory}/other.efi`)).toBe(sha256(small).slice('sha256:'.length))
+      await expectToolError(
+        'CEILING_REACHED',
+        inspectImage(image, { ceilings: { keptBytes: 600_000, spilledBytes: 1_000_000 } }),
+      )
+    }
   })
 
   it('an image without RPM database and os-release', async () => {

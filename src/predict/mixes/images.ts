@@ -81,7 +81,7 @@ function readingOnce() {
   const digests = new Map<BootFile, string>()
   const loaded = new Map<string, LoadedFile>()
   const digestOf = (file: BootFile): string => {
-    const digest = digests.get(file) ?? sha256Hex(file.bytes)
+    const digest = digests.get(file) ?? file.known?.sha256 ?? sha256Hex(file.bytes)
     digests.set(file, digest)
     return digest
   }
