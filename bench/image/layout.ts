@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGzip, createZstdCompress } from 'node:zlib'
 
 export interface LayerToWrite {
   readonly tar: Iterable<Uint8Array>
-  readonly compression: 'gzip' | 'zstd'
+  readonly compression: 'gzip' | 'zstd' | 'none'
   /** Of zstd, as a power of two; its own choice when left out. */
   readonly windowLog?: number
 }
@@ -39,7 +39,12 @@ export async function writeLargeLayout(
       }
     }
     const params = windowLog === undefined ? {} : { [constants.ZSTD_c_windowLog]: windowLog }
-    const packer = compression === 'gzip' ? createGzip({ level: 6 }) : createZstdCompress({ params })
+    const packer =
+      compression === 'gzip'
+        ? createGzip({ level: 6 })
+        : compression === 'zstd'
+          ? createZstdCompress({ params })
+          : new PassThrough()
     await pipeline(
       Readable.from(hashed(tar, before, true)),
       packer,
@@ -49,7 +54,11 @@ export async function writeLargeLayout(
     const hex = after.digest('hex')
     renameSync(part, join(blobs, hex))
     const size = statSync(join(blobs, hex)).size
-    rows.push({ mediaType: `application/vnd.oci.image.layer.v1.tar+${compression}`, digest: `sha256:${hex}`, size })
+    rows.push({
+      mediaType: `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : `+${compression}`}`,
+      digest: `sha256:${hex}`,
+      size,
+    })
     diffIds.push(`sha256:${before.digest('hex')}`)
   }
   const put = (mediaType: string, value: unknown) => {
