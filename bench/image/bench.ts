@@ -59,7 +59,7 @@ const readers: readonly Reader[] = [
   {
     name: '`crane export`, `tar`',
     programs: [crane, 'tar'],
-    script: `'${crane}' export --insecure "$host/bench:image" - | tar -x -C "$out" --hard-dereference ${paths}`,
+    script: `'${crane}' export --insecure "$host/bench:image" - | tar -x -C "$out" ${paths}`,
     files: true,
   },
   {
