@@ -137,7 +137,7 @@ describe('with images', () => {
       says: ['Secure Boot is off here'],
     },
     {
-      name: 'the first boot through fallback',
+      name: 'a program of nobody that is named like fallback',
       events: () => {
         const events = bootOf()
         const shim = events.findIndex(({ pcr, type }) => pcr === 4 && type === 0x80000003)
@@ -148,8 +148,8 @@ describe('with images', () => {
         }
         return [...events.slice(0, shim + 1), fallback, ...events.slice(shim + 1)]
       },
-      codes: { 4: 'FIRST_BOOT_FALLBACK' },
-      says: ['fbx64.efi', 'the next boot has the expected events'],
+      codes: { 4: 'PROGRAM_OF_NO_KNOWN_IMAGE' },
+      says: ['fbx64.efi', 'a program of no known image ran'],
     },
   ]
   for (const { name, events, codes, says, words: own = [...given, ...rack] } of rows)

@@ -38,7 +38,9 @@ function loadedAsImage(kernel: Uint8Array): Uint8Array {
   view.setUint16(view.getUint32(0x3c, true) + 24 + 44, 1, true)
   return kernel
 }
-const sbat = text('sbat,1,SBAT Version,sbat,1,https://example.com\nsystemd-stub,1,systemd,systemd,257.13-1~deb13u1\n')
+const sbat = text(
+  'sbat,1,SBAT Version,sbat,1,https://example.com\nsystemd-stub,1,systemd,systemd,257.13-1~deb13u1,https://example.com\n',
+)
 const [first, ...others] = [sections().slice(1), sections().slice(0, 1)]
 const ukiSignedBy = (signer = firmwareKey(seed)) => makeUki({ seed, only: [...first, ...others.flat()], signer })
 const inTree = (entries: readonly LayerEntry[]) => words.tree([file('usr/lib/os-release', 'ID=test\n'), ...entries])
