@@ -5,6 +5,8 @@ import { type PaxFacts, paxFacts } from './pax-records.ts'
 import { dialectOf, hasChecksum, nameOffsets, sizeField, startsWithMark } from './tar-fields.ts'
 
 const block = 512
+/** Eleven octal digits. */
+const fieldCeiling = 8 ** 11
 /** Records of one pax header; names are at most 4 KiB, extended attributes 64 KiB. */
 const paxCeiling = 1024 * 1024
 
@@ -104,8 +106,9 @@ class TarHeaders {
       throw this.#fault('LAYER_INVALID', `a header that readers take differently, named ${JSON.stringify(name)}`)
     if (nameOffsets.some(offset => startsWithMark(header.subarray(offset))))
       throw this.#fault('LAYER_INVALID', 'a name with a byte order mark')
-    const size = sizeField(header)
-    if (size === undefined) throw this.#fault('LAYER_INVALID', 'a size that is no number')
+    const field = sizeField(header)
+    if (field === undefined) throw this.#fault('LAYER_INVALID', 'a size that is no number')
+    const size = field === 0 && !isMeta(type) ? (this.#largeSize() ?? field) : field
     this.#skip = Math.ceil(size / block) * block
     this.#padding = this.#skip - size
     if (isMeta(type)) this.#beginMeta(type, size, name)
@@ -139,6 +142,12 @@ class TarHeaders {
     this.#pending = ''
     this.#pax = undefined
     this.#longName = undefined
+  }
+
+  /** A size that the field of the header cannot hold: Go's writer leaves that at zero, and all readers take the one of the pax header. */
+  #largeSize(): number | undefined {
+    const size = this.#pax?.size
+    return size !== undefined && size >= fieldCeiling ? size : undefined
   }
 
   #collect(bytes: Uint8Array): void {

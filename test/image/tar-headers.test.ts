@@ -111,6 +111,28 @@ it.each(['7', 'D', 'V', 'M', 'N', 'S', 'X', 'A'])('type %s is not supported', as
   await expectToolError('LAYER_UNSUPPORTED', pass(rawMember(kernel, flag)))
 })
 
+it('a size above 8 GiB in a pax header, as Go writes it', async () => {
+  const size = 8 ** 11 + 513
+  const piece = new Uint8Array(1 << 20)
+  async function* bytes(header: Uint8Array, length: number) {
+    yield header
+    for (let left = length; left > 0; left -= piece.length) yield piece.subarray(0, Math.min(piece.length, left))
+    yield concat([entry, end])
+  }
+  const pass = async (header: Uint8Array, length: number) => {
+    let passed = 0
+    for await (const chunk of checkedTar(bytes(header, length), 'layer')) passed += chunk.length
+    return passed - header.length - entry.length - end.length
+  }
+  const large = (record: string, flag = '0') => concat([paxMember([['size', record]]), rawMember('opt/large', flag)])
+  const whole = Math.ceil(size / 512) * 512
+  expect(await pass(large(String(size)), whole)).toBe(whole)
+  // another entry than the pax header says begins there
+  await expectToolError('LAYER_INVALID', pass(large(String(size)), whole - 512))
+  await expectToolError('LAYER_INVALID', pass(large(String(8 ** 11 - 1)), 0))
+  await expectToolError('LAYER_INVALID', pass(large(String(size), '5'), 0))
+})
+
 it('what ordinary writers make is passed on whole', async () => {
   const members = [
     paxMember([['comment', 'commit']], 'g', 'pax_global_header'),
