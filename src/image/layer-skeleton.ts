@@ -4,7 +4,7 @@ import { ToolError } from '../errors.ts'
 import { ancestorsOf, parentOf } from './layer-path.ts'
 
 /** Bytes of memory that one name costs besides its characters, about. */
-export const nameCost = 200
+export const nameCost = 300
 
 export interface Skeleton {
   /** Targets by path. */

@@ -270,7 +270,9 @@ class LayerScan {
 
   /** undefined where memory has no room and nothing else is there. */
   #placeIn(size: number): Uint8Array | SpilledFile | undefined {
-    if ((this.#room !== undefined && size > spillAbove) || !this.#budget.tryTake(size))
+    // contents can go elsewhere, names cannot
+    const spare = this.#room === undefined ? 0 : 1 / 2
+    if ((this.#room !== undefined && size > spillAbove) || !this.#budget.tryTake(size, spare))
       return this.#room?.begin(size, this.#source)
     this.#contentBytes += size
     return new Uint8Array(size)

@@ -11,9 +11,9 @@ export class MemoryBudget {
     this.#left = bytes
   }
 
-  /** Whether there is room, which is then taken. */
-  tryTake(bytes: number): boolean {
-    if (bytes > this.#left) return false
+  /** Whether there is room, which is then taken; `spare` is the part of all that must stay. */
+  tryTake(bytes: number, spare = 0): boolean {
+    if (bytes > this.#left - spare * this.#bytes) return false
     this.#left -= bytes
     return true
   }
