@@ -8,11 +8,12 @@ import { sha256Hex } from '../formats/bytes/digest.ts'
 import { chainId } from '../formats/oci/chain.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
+import { namedAs } from '../image/base-layers.ts'
 import type { ImageContents } from '../image/image-contents.ts'
+import { withImageLabel } from '../image/image-label.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
-import { checkOperatorApproval, checkOperatorCanCompute } from '../predict/coverage.ts'
-import { checkOperatorLabel } from '../predict/operator/images.ts'
+import { isLabelled, type LabelChange, labelChange, pcrLabelName } from '../predict/operator/label.ts'
 import { type ImagePrediction, predictImage } from '../predict/predict-image.ts'
 import { recordedBootFile, recordedPackage, recordedPrediction } from '../propose/record.ts'
 import type { ImageRecord } from '../propose/record-schema.ts'
@@ -21,30 +22,61 @@ import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
 import { readImage } from './read-image.ts'
 
-/** Secure Boot counts as on when nothing says otherwise (interface §2). Throws as `predictImage`, and OPERATOR_WOULD_NOT_APPROVE. */
+/** Secure Boot counts as on when nothing says otherwise (interface §2). Throws as `predictImage`. */
 export function predictFor(settings: Settings, contents: ImageContents): ImagePrediction {
-  const predicted = predictImage({
+  return predictImage({
     files: contents.bootFiles,
     secureBoot: settings.secureBoot ?? true,
     banks: [...new Set(['sha256' as const, ...settings.banks])],
     requireCoverage: settings.requireCoverage,
   })
-  if (settings.target.includes('trusted-execution-clusters')) {
-    for (const prediction of predicted.predictions) checkOperatorApproval(prediction)
-    const { digest, bootFiles: files, os, imageLabels } = contents
-    checkOperatorCanCompute(files, os)
-    checkOperatorLabel({ digest, files, os, label: imageLabels['org.coreos.pcrs'] }, predicted.predictions)
+}
+
+/** An image with what is known of it, after the label that the operator needs was put on it, or one that misleads it taken off. */
+export interface LabelledImage {
+  readonly image: ImageSource
+  readonly contents: ImageContents
+  /** What was done to the label, for the log. */
+  readonly labelChanged: string | undefined
+}
+
+const labelWords = {
+  set: 'the operator cannot compute this image: its values were written into its label org.coreos.pcrs',
+  remove: 'the label org.coreos.pcrs, which tells the operator the values of another image, was taken away',
+} as const
+
+/** The image as it is to be proposed. Throws OPERATOR_WOULD_NOT_APPROVE, and as `withImageLabel`. */
+export function labelled(
+  settings: Settings,
+  image: ImageSource,
+  contents: ImageContents,
+  { predictions }: ImagePrediction,
+): LabelledImage {
+  const change = labelFor(settings, contents, predictions, settings.pcrLabel)
+  if (change.kind === 'none') return { image, contents, labelChanged: undefined }
+  const changed = withImageLabel(image, pcrLabelName, change.kind === 'set' ? change.text : undefined)
+  return {
+    image: changed,
+    contents: { ...namedAs(changed, image, contents), imageLabels: changed.config.imageLabels },
+    labelChanged: labelWords[change.kind],
   }
-  return predicted
+}
+
+function labelFor(
+  { target }: Settings,
+  { digest, bootFiles: files, os, imageLabels }: ImageContents,
+  predictions: ImagePrediction['predictions'],
+  wanted: 'auto' | 'never',
+): LabelChange {
+  if (!target.includes('trusted-execution-clusters')) return { kind: 'none' }
+  return labelChange({ digest, files, os, imageLabels, predictions }, wanted)
 }
 
 /** An image that was built, or given, and passed its checks. */
-export interface ReadyImage {
-  readonly image: ImageSource
+export interface ReadyImage extends LabelledImage {
   /** null: something else built it. */
   readonly build: BuildResult | null
   readonly pinned: PinnedReference
-  readonly contents: ImageContents
   readonly prediction: ImagePrediction
 }
 
@@ -83,6 +115,8 @@ export interface OtherRecords {
   readonly records: readonly ImageRecord[]
   /** What each osImageURL text was resolved to. */
   readonly resolved: ReadonlyMap<string, OciDigest>
+  /** The base image with a label, where the operator needs it: to be pushed beside the new image, which has all of its layers. */
+  readonly labelledBase: ImageSource | undefined
 }
 
 /** First adoption: the base, and what MachineConfigs name now, get values with the first pull request (interface §3). */
@@ -95,6 +129,7 @@ export async function recordsOfOthers(
   const created = timeNow()
   const records: ImageRecord[] = []
   const resolved = new Map<string, OciDigest>()
+  let labelledBase: ImageSource | undefined
   for (const { reference, kind, path, named } of unrecordedImages(settings, files, base.pinned)) {
     const isBase = reference.digest === base.pinned.digest
     const step = path === undefined ? 'values of the base image' : `values of osImageURL in ${path}`
@@ -103,12 +138,22 @@ export async function recordsOfOthers(
         ? base.contents
         : await readImage(await registry.openImage(reference, settings.architecture))
       for (const text of named) resolved.set(text, contents.digest)
+      const prediction = predictFor(settings, contents)
       const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
-      return recordOf({ image, kind, contents, prediction: predictFor(settings, contents), created })
+      const own = { kind, prediction, created }
+      if (isBase) {
+        const copy = labelled(settings, base.image, contents, prediction)
+        if (copy.image === base.image) return recordOf({ ...own, image, contents })
+        labelledBase = copy.image
+        const pinned = { ...settings.imageRepository, digest: copy.image.digest }
+        return { ...recordOf({ ...own, image: pinned, contents: copy.contents }), base: recordedBase(base) }
+      }
+      labelFor(settings, contents, prediction.predictions, 'never')
+      return recordOf({ ...own, image, contents })
     })
     records.push(record)
   }
-  return { records, resolved }
+  return { records, resolved, labelledBase }
 }
 
 interface RecordParts {
@@ -131,7 +176,7 @@ function recordOf({ image, kind, contents, prediction, created }: RecordParts): 
     kernel: { release: contents.kernelRelease, packages: [] },
     extraPackages: [],
     build: null,
-    pcrLabel: false,
+    pcrLabel: isLabelled(contents),
     bootFiles: prediction.bootFiles.map(recordedBootFile),
     predictions: prediction.predictions.map(recordedPrediction),
     mixes: [],

@@ -6,7 +6,7 @@ import { readLocalText } from '../edge/files.ts'
 import { openArchive, openLayout } from '../edge/oci-layout.ts'
 import { readRegistriesConf } from '../edge/registries-conf.ts'
 import { openRegistry, type RegistryClient } from '../edge/registry.ts'
-import { readRegistryCredentials } from '../edge/registry-credentials.ts'
+import { noCredentials, type RegistryCredentials, readRegistryCredentials } from '../edge/registry-credentials.ts'
 import type { Environment } from '../edge/surroundings.ts'
 import type { PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
@@ -20,22 +20,14 @@ import type { ImageLocation } from '../settings/values.ts'
  */
 export async function registryOf(
   environment: Environment,
-  { allowInsecure, registriesConf, caBundle }: RegistrySettings,
+  settings: RegistrySettings,
   secrets?: Pick<Credentials, 'pullSecret'>,
 ): Promise<RegistryClient> {
   const open = async (): Promise<RegistryClient> => {
     const pullSecret = await readPullSecret(secrets?.pullSecret)
-    return openRegistry({
-      credentials: await readRegistryCredentials({ environment, pullSecret }),
-      registries: await readRegistriesConf({ environment, path: registriesConf }),
-      connections: openConnections({
-        environment,
-        authorities: caBundle === undefined ? [] : await readAuthorities(caBundle),
-      }),
-      allowInsecure,
-    })
+    return await clientWith(await readRegistryCredentials({ environment, pullSecret }), environment, settings)
   }
-  const named = [registriesConf, caBundle, secrets?.pullSecret].some(setting => setting !== undefined)
+  const named = [settings.registriesConf, settings.caBundle, secrets?.pullSecret].some(setting => setting !== undefined)
   return named ? await open() : whenAsked(open)
 }
 
@@ -54,6 +46,30 @@ function whenAsked(open: () => Promise<RegistryClient>): RegistryClient {
     pushImage: async (...words) => await (await client()).pushImage(...words),
     insecureHosts: () => opened?.insecureHosts() ?? [],
   }
+}
+
+/** One that asks as somebody without credentials. Throws as `registryOf`. */
+export async function anonymousRegistryOf(
+  environment: Environment,
+  settings: RegistrySettings,
+): Promise<RegistryClient> {
+  return await clientWith(noCredentials, environment, settings)
+}
+
+async function clientWith(
+  credentials: RegistryCredentials,
+  environment: Environment,
+  { allowInsecure, registriesConf, caBundle }: RegistrySettings,
+): Promise<RegistryClient> {
+  return openRegistry({
+    credentials,
+    registries: await readRegistriesConf({ environment, path: registriesConf }),
+    connections: openConnections({
+      environment,
+      authorities: caBundle === undefined ? [] : await readAuthorities(caBundle),
+    }),
+    allowInsecure,
+  })
 }
 
 /** How a builder reaches the base as `registryOf` does. Throws as that. */

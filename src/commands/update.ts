@@ -26,8 +26,15 @@ import { fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts
 import { checkImage } from './check-image.ts'
 import type { Command, CommandResult } from './command.ts'
 import { type GitOpsTree, readGitOps, readSituation, recordInUse } from './gitops.ts'
-import { layeredRecord, predictFor, type ReadyImage, recordsOfOthers } from './image-record.ts'
-import { pullAccessOf, registryOf } from './open-image.ts'
+import {
+  labelled,
+  layeredRecord,
+  type OtherRecords,
+  predictFor,
+  type ReadyImage,
+  recordsOfOthers,
+} from './image-record.ts'
+import { anonymousRegistryOf, pullAccessOf, registryOf } from './open-image.ts'
 import { pushAndReadBack } from './push-image.ts'
 import { inspectImage } from './read-image.ts'
 import { dryRun, dryRunWithoutBuilder, type Known, noKernel, nothingToSay, proposed } from './update-result.ts'
@@ -157,7 +164,7 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
     checksWaitForApproval: gitops.checksWaitForApproval,
   })
   if (settings.dryRun) return dryRun(known(work), image, change, text)
-  await publish(work, image)
+  await publish(work, image, others)
   return await propose(work, image, change, text)
 }
 
@@ -205,18 +212,23 @@ async function readyImage(
       await checkImage({ built, base: base.contents, release: work.choice.kernel.release, packages, vmlinuzSha256 })
       const image = build === null ? source : onBaseLayers(source, base.image)
       const contents = namedAs(image, source, built)
-      const pinned = { ...settings.imageRepository, digest: image.digest }
-      return { image, build, pinned, contents, prediction: predictFor(settings, contents) }
+      const prediction = predictFor(settings, contents)
+      const ready = labelled(settings, image, contents, prediction)
+      if (ready.labelChanged !== undefined) log.info(ready.labelChanged)
+      return { ...ready, build, pinned: { ...settings.imageRepository, digest: ready.image.digest }, prediction }
     }),
   )
 }
 
-async function publish({ settings, log, registry, base, choice, key }: Work, image: ReadyImage): Promise<void> {
+async function publish(work: Work, image: ReadyImage, { labelledBase }: OtherRecords): Promise<void> {
+  const { settings, log, registry, base, choice, key } = work
   const { release } = choice.kernel
   const tag = expandImageTag(settings.imageTag, { kernelRelease: release, base: base.pinned.digest, changeKey: key })
-  const place = { target: settings.imageRepository, tag, base: base.pinned, architecture: settings.architecture }
+  const { architecture, imageRepository: target } = settings
+  const anonymous = await anonymousRegistryOf(work.environment, settings)
+  const place = { target, tag, base: base.pinned, architecture, anonymous, labelledBase }
   await log.group('Push the image and read it back', () =>
-    inStep('push', () => pushAndReadBack(registry, image.image, image.contents, place)),
+    inStep('push', () => pushAndReadBack(registry, image, place)),
   )
   log.info(`pushed ${formatPinnedReference(image.pinned)}, tag ${tag}`)
 }

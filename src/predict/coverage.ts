@@ -98,7 +98,7 @@ export function checkOperatorCanCompute(
     new ToolError('OPERATOR_WOULD_NOT_APPROVE', 'the operator cannot compute the values of this image', {
       found,
       wanted,
-      hint: 'the label that would tell the operator the values is not written in this version; use target trustee',
+      hint: 'pcr-label: auto writes a label that tells the operator the values into images that are proposed here; or use target trustee',
     })
   const outside = files.find(({ role, path }) => isBootLoader(role) && !path.startsWith(operatorBootLoaders))
   if (outside !== undefined) throw refuse(outside.path, `shim and GRUB below ${operatorBootLoaders}`)

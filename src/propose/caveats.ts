@@ -93,7 +93,10 @@ export function notDoneSection(
       : []),
     ...(settings.target.includes('trusted-execution-clusters')
       ? [
-          'The label `org.coreos.pcrs` was not written to the image: the operator computes the values for itself. It takes PCR 14 from the MOK variables that it holds for the image’s `<os id>-<version>`; whether they give the PCR 14 above was not compared.',
+          record.pcrLabel
+            ? 'The label `org.coreos.pcrs` of the image tells the operator the values above, because its own job cannot compute this image: **nobody computes them a second time.** The operator fetches the label without credentials.'
+            : 'The image has no label `org.coreos.pcrs`: the operator computes the values for itself. It takes PCR 14 from the MOK variables that it holds for the image’s `<os id>-<version>`; whether they give the PCR 14 above was not compared.',
+          ...copies(change),
         ]
       : []),
     'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
@@ -103,6 +106,18 @@ export function notDoneSection(
     ...(summary.uncalibrated ? ['No prediction was compared with a log of a real node (uncalibrated).'] : []),
     ...notes(record),
   ])
+}
+
+function copies({ records }: RepositoryChange): string[] {
+  const copied = records.flatMap(({ record: { kind, base, image } }) =>
+    kind === 'base' && base !== null ? [{ base, image }] : [],
+  )
+  return copied
+    .slice(0, 10)
+    .map(
+      ({ base, image }) =>
+        `The operator would not get the values of the base image ${code(base.image, 500)} by itself. They are approved through ${code(image, 500)}: the same layers, with the label as the operator needs it.`,
+    )
 }
 
 function skipped(paths: readonly string[]): string {

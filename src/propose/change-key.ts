@@ -37,6 +37,7 @@ export function changeKey(inputs: ChangeInputs): string {
     requireCoverage: [...settings.requireCoverage].sort(),
     secureBoot: settings.secureBoot ?? true,
     profiles: [],
+    pcrLabel: settings.target.includes('trusted-execution-clusters') ? settings.pcrLabel : null,
   }
   return sha256Hex(Buffer.from(canonicalJson(decided), 'utf8'))
 }

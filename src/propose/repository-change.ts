@@ -80,7 +80,7 @@ export function unrecordedImages(
   files: Files,
   base: PinnedReference,
 ): UnrecordedImage[] {
-  const known = new Set(notRetired(readRecords(settings.directory, files)).map(({ record }) => digestOf(record)))
+  const known = new Set(notRetired(readRecords(settings.directory, files)).flatMap(({ record }) => digestsOf(record)))
   const wanted = new Map<string, UnrecordedImage>()
   const add = (image: UnrecordedImage) => {
     const { digest } = image.reference
@@ -93,6 +93,12 @@ export function unrecordedImages(
   for (const { text, resource } of namedImages(parseTree(settings.directory, files).parsed))
     add({ reference: parseImageReference(text), kind: 'foreign', path: resource.file.path, named: [text] })
   return [...wanted.values()]
+}
+
+/** The image of a record, and the base image whose labelled copy it is: both boot with the same values. */
+function digestsOf(record: ImageRecord): OciDigest[] {
+  const copied = record.kind === 'base' && record.base !== null ? [parsePinnedReference(record.base.image).digest] : []
+  return [digestOf(record), ...copied]
 }
 
 /**

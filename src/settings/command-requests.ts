@@ -108,7 +108,7 @@ export const readUpdate: ReadRequest<Settings> = settings => {
   const requireCoverage = settings.list('require-coverage', parseWord(coverageWords))
   const secureBoot = settings.optional('secure-boot', parseSecureBoot)
   const banks = settings.requiredList('bank', parseWord(bankWords))
-  settings.optional('pcr-label', parseWord(pcrLabelWords))
+  const pcrLabel = settings.required('pcr-label', parseWord(pcrLabelWords))
   settings.optional('rollout', parseWord(rolloutWords))
 
   if (!settings.has('gitops-repository'))
@@ -153,5 +153,6 @@ export const readUpdate: ReadRequest<Settings> = settings => {
     requireCoverage: requireCoverage(),
     secureBoot: secureBoot(),
     banks: banks(),
+    pcrLabel: pcrLabel(),
   })
 }

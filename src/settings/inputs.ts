@@ -520,10 +520,10 @@ const table: readonly Input[] = [
     name: 'pcr-label',
     type: 'word',
     words: pcrLabelWords,
-    defaultNote: 'never, until labels are written',
+    default: 'auto',
     commands: 'u',
     ...now,
-    help: 'Whether to write the predicted values into the image’s label.',
+    help: 'Whether the label `org.coreos.pcrs` may be written: auto does so where the trusted-execution-clusters operator cannot compute the image itself, and takes away one that the base image passed on.',
     example: 'never',
   },
   {

@@ -57,6 +57,7 @@ export interface Settings extends RegistrySettings {
   /** undefined: assumed on, and the pull request says so. */
   readonly secureBoot: boolean | undefined
   readonly banks: readonly Bank[]
+  readonly pcrLabel: 'auto' | 'never'
 }
 
 /** Settings of `check`: what it takes to compare the kernel and base image in use with the newest. */

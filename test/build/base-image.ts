@@ -19,6 +19,9 @@ export interface BaseImageParts {
   readonly osRelease: string
   /** Directory below EFI that holds shim and GRUB. */
   readonly vendor: string
+  /** Puts boot loaders below usr/lib/efi, as Fedora 44 does, and nothing where bootupd had them before. */
+  readonly inUsrLibEfi?: boolean
+  readonly labels?: Readonly<Record<string, string>>
   readonly shim: Uint8Array
   readonly grub: Uint8Array
   readonly mokManager: Uint8Array
@@ -82,7 +85,7 @@ export async function makeBaseImageOf(parts: BaseImageParts): Promise<BaseImage>
     return readTree(root)
   })
   const layers = [makeLayer(entries), ...(parts.withRuntime === true ? [runtimeLayer()] : [])]
-  return { image: imageOf(layers, baseLabels(release)), entries, kernelRelease: release }
+  return { image: imageOf(layers, { ...baseLabels(release), ...parts.labels }), entries, kernelRelease: release }
 }
 
 export interface LayeredImageParts {
@@ -156,10 +159,12 @@ function writeBase(root: string, parts: BaseImageParts, programs: Readonly<Recor
   const version = parts.kubeletVersion ?? 'v1.32.5'
   write('usr/bin/kubelet', `#!/bin/sh\necho Kubernetes ${version}\n`, 0o755)
   write('usr/bin/crio', '#!/bin/sh\necho crio version 1.32.5\n', 0o755)
-  const efi = `usr/lib/bootupd/updates/EFI/${parts.vendor}`
-  for (const [name, content] of Object.entries({ shimx64: parts.shim, grubx64: parts.grub, mmx64: parts.mokManager }))
-    write(`${efi}/${name}.efi`, content, 0o700)
-  write('usr/lib/bootupd/updates/EFI/BOOT/BOOTX64.EFI', parts.shim, 0o700)
+  const top = (name: string) =>
+    parts.inUsrLibEfi === true ? `usr/lib/efi/${name}/1-1/EFI` : 'usr/lib/bootupd/updates/EFI'
+  write(`${top('shim')}/${parts.vendor}/shimx64.efi`, parts.shim, 0o700)
+  write(`${top('grub2')}/${parts.vendor}/grubx64.efi`, parts.grub, 0o700)
+  write(`${top('shim')}/${parts.vendor}/mmx64.efi`, parts.mokManager, 0o700)
+  write(`${top('shim')}/BOOT/BOOTX64.EFI`, parts.shim, 0o700)
   mkdirSync(join(root, 'usr/share/rpm'), { recursive: true })
   const others = ['bash', 'openshift-kubelet', 'rpm-ostree'].map(name => {
     const input = { name, version: '1.0', release: '1.el9' }

@@ -44,6 +44,7 @@ export function makeSettings(changes: Partial<Settings> = {}): Settings {
     requireCoverage: ['kernel'],
     secureBoot: undefined,
     banks: ['sha256'],
+    pcrLabel: 'auto',
     ...changes,
   }
 }

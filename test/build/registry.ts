@@ -130,6 +130,11 @@ export class TestRegistry {
     }))
   }
 
+  /** The bytes of a blob. */
+  blob(repository: string, digest: string): Uint8Array | undefined {
+    return this.#blobs.get(repository)?.get(digest)
+  }
+
   /** The bytes of a manifest by tag or digest. */
   manifest(repository: string, name: string): Uint8Array | undefined {
     const digest = part(this.#tags, repository).get(name) ?? name

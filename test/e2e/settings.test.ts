@@ -160,7 +160,6 @@ const rows: readonly Row[] = [
   notSupported('signatures of packages', { 'rpm-keys': 'keys/redhat.asc' }, 'rpm-keys'),
   notSupported('an own Containerfile', { containerfile: 'Containerfile' }, 'containerfile'),
   notSupported('platform profiles', { platform: 'platforms/r650' }, 'platform'),
-  notSupported('the label', { 'pcr-label': 'auto' }, 'pcr-label'),
   notSupported('the gate', { 'gate-image': `r.invalid/gate@sha256:${'0'.repeat(64)}` }, 'gate-image'),
   notSupported('another architecture', { architecture: 'arm64' }, 'arm64'),
   notSupported('another builder', { builder: 'docker' }, 'docker'),

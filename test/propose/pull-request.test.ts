@@ -124,10 +124,13 @@ describe('pullRequestText', () => {
       expect(loud).toContain(text)
       expect(quiet).not.toContain(text)
     }
+    const labelled = textOf(makeRecord('second', { pcrLabel: true }), settings, run).body
+    expect(labelled).toContain('nobody computes them a second time')
+    expect(labelled).not.toContain('The image has no label')
     for (const text of [
       '`rollout: one-pr`',
       'There is no gate Job in this version',
-      '`org.coreos.pcrs` was not written',
+      'The image has no label `org.coreos.pcrs`',
       'PCR 7 was not predicted',
       'Mixes were not computed',
       'Boot images are not known',

@@ -176,6 +176,7 @@ describe('change key', () => {
     { settings: makeSettings({ imageRepository: { registry: 'r.example.com', repository: 'x' } }) },
     { settings: makeSettings({ namespace: 'x' }) },
     { settings: makeSettings({ secureBoot: false }) },
+    { settings: makeSettings({ pcrLabel: 'never' }) },
   ])('depends on %j', changed => {
     expect(changeKey({ ...inputs, ...changed })).not.toBe(key)
   })

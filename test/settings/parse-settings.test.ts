@@ -87,6 +87,7 @@ describe('update', () => {
       requireCoverage: ['kernel'],
       secureBoot: undefined,
       banks: ['sha256'],
+      pcrLabel: 'auto',
     })
   })
 
@@ -326,11 +327,11 @@ describe('rules between settings', () => {
     ])
   })
 
-  it('a label is refused, not ignored', () => {
-    expect(codes(() => run('update', '--pcr-label auto', { file: complete }))).toEqual([
-      'SETTING_NOT_SUPPORTED: pcr-label: the value is not supported yet',
-    ])
-    expect(codes(() => run('update', '--pcr-label never', { file: complete }))).toEqual([])
+  it('a label is written where it is needed, unless never is said', () => {
+    const request = (line: string) => run('update', line, { file: complete }).request.pcrLabel
+    expect(request('')).toBe('auto')
+    expect(request('--pcr-label never')).toBe('never')
+    expect(codes(() => run('update', '--pcr-label always', { file: complete }))).toHaveLength(1)
   })
 
   it('every word of the contract without effect is refused', () => {

@@ -1,7 +1,9 @@
 // The image label org.coreos.pcrs: JSON of compute-pcrs (lib/src/pcrs.rs, lib/src/tpmevents.rs), as the operator reads it.
 
 import { ToolError } from '../../errors.ts'
-import { parseHex } from '../../formats/bytes/hex.ts'
+import { digestLength } from '../../formats/bytes/digest.ts'
+import { formatHex, parseHex } from '../../formats/bytes/hex.ts'
+import { extendAll } from '../extend.ts'
 
 /** TPMEventID in the order of the enumeration, without its two marks for the ends of the event tree. */
 export const eventIds = [
@@ -98,6 +100,38 @@ export function parsePcrLabel(label: string, source: string): LabelledPcr[] {
     { source, path: 'pcrs' },
   )
   return pcrs
+}
+
+/**
+ * A label of our own, read back: besides what `parsePcrLabel` wants, PCRs and events in order, lower-case digests, values that follow from
+ * the events, and nothing else in the text. Throws PCR_LABEL_INVALID.
+ */
+export function parseOwnPcrLabel(label: string, source: string): LabelledPcr[] {
+  const pcrs = parsePcrLabel(label, source)
+  for (const [index, { id, value, events }] of pcrs.entries()) {
+    const at = { source, path: `pcrs[${index}]` }
+    const before = pcrs[index - 1]?.id
+    if (before !== undefined && before > id) throw invalid(at, `PCR ${id} after ${before}`, 'PCRs in order')
+    const places = events.map(event => eventIds.indexOf(event.id))
+    const wrong = places.findIndex((place, event) => place < (places[event - 1] ?? -1))
+    if (wrong >= 0)
+      throw invalid(
+        { source, path: `${at.path}.events[${wrong}]` },
+        events[wrong]?.id,
+        'events in the order of TPMEventID',
+      )
+    const digests = events.map(({ hash }) => parseHex(hash) ?? new Uint8Array(0))
+    const extended = formatHex(extendAll('sha256', new Uint8Array(digestLength.sha256), digests))
+    if (value !== extended) throw invalid({ source, path: `${at.path}.value` }, value, `${extended}, by its events`)
+  }
+  const same = formatPcrLabel(pcrs)
+  if (label === same) return pcrs
+  const line = same.split('\n').findIndex((wanted, index) => label.split('\n')[index] !== wanted)
+  throw invalid(
+    { source, path: `line ${line + 1}` },
+    label.split('\n')[line],
+    same.split('\n')[line]?.trim() ?? 'the end',
+  )
 }
 
 /** One PCR alone, as `formatLabelledPcr` writes it. Throws PCR_LABEL_INVALID. */
