@@ -3,7 +3,8 @@
 import { defineConfig } from 'vitest/config'
 
 const project = (name: string, include: string[], options: object = {}) => ({
-  test: { name, include, environment: 'node' as const, ...options },
+  // no test reads or writes the cache of the user: below a device nothing can be made
+  test: { name, include, environment: 'node' as const, env: { XDG_CACHE_HOME: '/dev/null/cache' }, ...options },
 })
 
 const slow = { testTimeout: 300_000, hookTimeout: 300_000 }

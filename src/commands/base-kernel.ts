@@ -1,6 +1,7 @@
 // The two questions that `check` and `update` share: what is in the base image, and which kernel could be put on it.
 
 import type { RegistryClient } from '../edge/registry.ts'
+import { environment } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
 import { formatImageReference, formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageContents } from '../image/image-contents.ts'
@@ -10,6 +11,7 @@ import { findKernel, type KernelChoice, type NoKernel, namesToFetch } from '../k
 import { parseKernelRequest } from '../kernel/kernel-request.ts'
 import type { CheckSettings } from '../settings/settings.ts'
 import { readKernelRepositories } from './kernel-repositories.ts'
+import { layerCacheOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
 
 export interface Base {
@@ -34,7 +36,7 @@ export async function readBase(settings: CheckSettings, registry: RegistryClient
     'base image',
     async () => {
       const image = await registry.openImage(baseImage, architecture)
-      const contents = await readImage(image)
+      const contents = await readImage(image, { cache: await layerCacheOf(environment(), settings) })
       if (contents.packages === null)
         throw new ToolError('RPMDB_UNREADABLE', 'the base image has no RPM database', { where: { source } })
       const pinned = { registry: baseImage.registry, repository: baseImage.repository, digest: image.digest }

@@ -10,7 +10,7 @@ import type { ImageFacts } from '../image/image-contents.ts'
 import { oneLine } from '../predict/table.ts'
 import type { Command } from './command.ts'
 import { type ImageBootFiles, readBootFiles } from './image-boot-files.ts'
-import { registryOf } from './open-image.ts'
+import { layerCacheOf, registryOf } from './open-image.ts'
 
 /** The document that `boot-files --json` prints. */
 export interface BootFilesDocument {
@@ -28,7 +28,8 @@ export interface BootFilesDocument {
 export const bootFilesCommand: Command<'boot-files'> = async (request, credentials) => {
   const { image, architecture, extract } = request
   const registry = await registryOf(environment(), request, credentials)
-  const document = await listBootFiles(await readBootFiles(image, registry, architecture), extract)
+  const cache = await layerCacheOf(environment(), request)
+  const document = await listBootFiles(await readBootFiles(image, registry, architecture, { cache }), extract)
   return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
 }
 

@@ -7,10 +7,10 @@ import type { BootFile } from '../image/boot-file.ts'
 import type { Platform } from '../predict/platform/platform.ts'
 import type { PredictedImage } from '../predict/prediction.ts'
 import type { Credentials } from '../settings/credentials.ts'
-import type { BootFileSource, PredictionRequest, RegistrySettings } from '../settings/settings.ts'
+import type { BootFileSource, CacheSettings, PredictionRequest, RegistrySettings } from '../settings/settings.ts'
 import type { PlatformSource } from '../settings/values.ts'
 import { readChain } from './image-boot-files.ts'
-import { registryOf } from './open-image.ts'
+import { layerCacheOf, registryOf } from './open-image.ts'
 import { readPlatform } from './read-platform.ts'
 
 /** The boot files of one image, or those of the command line. */
@@ -24,7 +24,7 @@ export interface BootFileSet {
 /** In the order given. Throws as the images and files are read. */
 export async function readBootFileSets(
   source: BootFileSource,
-  request: RegistrySettings & Pick<PredictionRequest, 'architecture' | 'bootChain'>,
+  request: RegistrySettings & CacheSettings & Pick<PredictionRequest, 'architecture' | 'bootChain'>,
   secrets?: Pick<Credentials, 'pullSecret'>,
 ): Promise<readonly BootFileSet[]> {
   if (source.kind === 'boot-files') {
@@ -34,9 +34,10 @@ export async function readBootFileSets(
     return [{ image: null, imageLabels: {}, files }]
   }
   const registry = await registryOf(environment(), request, secrets)
+  const cache = await layerCacheOf(environment(), request)
   const sets: BootFileSet[] = []
   for (const location of source.images) {
-    sets.push(await readChain(location, registry, request.architecture, request.bootChain))
+    sets.push(await readChain(location, registry, request.architecture, request.bootChain, { cache }))
   }
   return sets
 }

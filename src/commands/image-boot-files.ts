@@ -10,7 +10,7 @@ import type { ImageFacts } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { ImageLocation } from '../settings/values.ts'
 import { openImage } from './open-image.ts'
-import { inspectImage } from './read-image.ts'
+import { inspectImage, type ReadImageOptions } from './read-image.ts'
 
 export interface ImageBootFiles {
   readonly facts: ImageFacts
@@ -24,8 +24,10 @@ export async function readBootFiles(
   location: ImageLocation,
   registry: RegistryClient,
   architecture: string,
+  options: ReadImageOptions = {},
 ): Promise<ImageBootFiles> {
-  if (location.kind !== 'root-file-system') return await bootFilesOf(await openImage(location, registry, architecture))
+  if (location.kind !== 'root-file-system')
+    return await bootFilesOf(await openImage(location, registry, architecture), options)
   const source = `dir:${location.directory}`
   const found = findBootFiles(openRootFileSystem(location.directory), source, architecture)
   const { kernelRelease } = filesForChain(found)
@@ -33,8 +35,8 @@ export async function readBootFiles(
 }
 
 /** The same of an image that is open already. */
-export async function bootFilesOf(image: ImageSource): Promise<ImageBootFiles> {
-  const { source, digest, proof, os, found, imageLabels } = await inspectImage(image)
+export async function bootFilesOf(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageBootFiles> {
+  const { source, digest, proof, os, found, imageLabels } = await inspectImage(image, options)
   const { kernelRelease } = filesForChain(found)
   return { facts: { source, digest, proof, os, kernelRelease }, imageLabels, found }
 }
@@ -52,8 +54,9 @@ export async function readChain(
   registry: RegistryClient,
   architecture: string,
   bootChain: BootChainWord | undefined,
+  options: ReadImageOptions = {},
 ): Promise<ImageChain> {
-  const { facts, imageLabels, found } = await readBootFiles(location, registry, architecture)
+  const { facts, imageLabels, found } = await readBootFiles(location, registry, architecture, options)
   const { files, problems } = filesForChain(found, bootChain)
   throwAll(problems)
   return { image: facts, imageLabels, files }

@@ -2,7 +2,7 @@
 
 import type { BuildResult } from '../edge/builder.ts'
 import type { RegistryClient } from '../edge/registry.ts'
-import { type Environment, runUrl, timeNow, toolVersion } from '../edge/surroundings.ts'
+import { type Environment, environment, runUrl, timeNow, toolVersion } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import { chainId } from '../formats/oci/chain.ts'
@@ -20,6 +20,7 @@ import type { ImageRecord } from '../propose/record-schema.ts'
 import { unrecordedImages } from '../propose/repository-change.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
+import { layerCacheOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
 
 /** Secure Boot counts as on when nothing says otherwise (interface §2). Throws as `predictImage`. */
@@ -136,7 +137,9 @@ export async function recordsOfOthers(
     const record = await inStep(step, async () => {
       const contents = isBase
         ? base.contents
-        : await readImage(await registry.openImage(reference, settings.architecture))
+        : await readImage(await registry.openImage(reference, settings.architecture), {
+            cache: await layerCacheOf(environment(), settings),
+          })
       for (const text of named) resolved.set(text, contents.digest)
       const prediction = predictFor(settings, contents)
       const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }

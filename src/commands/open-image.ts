@@ -3,6 +3,7 @@
 import type { PullAccess } from '../edge/builder/pull-access.ts'
 import { openConnections, readAuthorities } from '../edge/connections.ts'
 import { readLocalText } from '../edge/files.ts'
+import { defaultCacheDirectory, type LayerCache, openLayerCache } from '../edge/layer-cache.ts'
 import { openArchive, openLayout } from '../edge/oci-layout.ts'
 import { readRegistriesConf } from '../edge/registries-conf.ts'
 import { openRegistry, type RegistryClient } from '../edge/registry.ts'
@@ -11,7 +12,7 @@ import type { Environment } from '../edge/surroundings.ts'
 import type { PinnedReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { Credentials } from '../settings/credentials.ts'
-import type { RegistrySettings } from '../settings/settings.ts'
+import type { CacheSettings, RegistrySettings } from '../settings/settings.ts'
 import type { ImageLocation } from '../settings/values.ts'
 
 /**
@@ -88,6 +89,15 @@ export async function pullAccessOf(
 /** The secret itself, or the file that it names. */
 async function readPullSecret(secret: string | undefined): Promise<string | undefined> {
   return secret === undefined || secret.startsWith('{') ? secret : await readLocalText(secret)
+}
+
+/** What earlier runs read of layers, where the settings and the machine allow it. */
+export async function layerCacheOf(
+  environment: Environment,
+  { cache, cacheDirectory }: CacheSettings,
+): Promise<LayerCache | undefined> {
+  const directory = cacheDirectory ?? defaultCacheDirectory(environment)
+  return cache && directory !== undefined ? await openLayerCache(directory) : undefined
 }
 
 /** Throws as the registry client and the layout reader. */

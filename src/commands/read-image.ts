@@ -1,8 +1,13 @@
 // Reads a whole image: every layer once, in order from the lowest, a few in flight; then boot files, packages and what checks ask for.
 
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
+import type { LayerCache } from '../edge/layer-cache.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
+<<<<<<< HEAD
 import { openSpillRoom } from '../edge/spilled-files.ts'
+=======
+import { toolVersion } from '../edge/surroundings.ts'
+>>>>>>> 18729d9 (Keep what was read of layers for the next run, by digest, behind a key)
 import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
@@ -13,6 +18,7 @@ import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import { ImageTree, type MoreWanted } from '../image/image-tree.ts'
 import { type InstalledPackage, installedPackages } from '../image/installed-packages.ts'
+import { decodeLayer, encodeLayer, layerEntryName, memoryOf } from '../image/layer-entry.ts'
 import { KnownPlaces } from '../image/layer-path.ts'
 import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
 import { MemoryBudget } from '../image/memory-budget.ts'
@@ -20,6 +26,8 @@ import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '..
 import type { SpillRoom } from '../image/spill-room.ts'
 
 export interface ReadImageOptions {
+  /** What earlier runs read of layers; undefined: everything is read. */
+  readonly cache?: LayerCache | undefined
   /** Layers read at the same time; default 2. */
   readonly inFlight?: number
   readonly ceilings?: Partial<ScanCeilings & { readonly expansion: ExpansionCeilings; readonly spilledBytes: number }>
@@ -45,9 +53,14 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
   for (let round = 1; round <= mostRounds; round += 1) {
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
+<<<<<<< HEAD
     const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
     await scanLayers(image, { places, contents }, tree, room, options)
     const answer = await describe(image, tree).catch((fault: unknown) => {
+=======
+    const proof = await scanLayers(image, { places, contents }, tree, options)
+    const answer = await describe(image, tree, proof).catch((fault: unknown) => {
+>>>>>>> 18729d9 (Keep what was read of layers for the next run, by digest, behind a key)
       // while something is wanted, answers and faults are of no worth
       if (wanted.length === 0) throw fault
     })
@@ -64,25 +77,43 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
 /** Each round reads all layers and follows one more link out of the known places; real images need one or two. */
 const mostRounds = 6
 
-/** Puts the layers into the tree as soon as all below them are there; contents that they hide are then free again. */
+/** Puts the layers into the tree as soon as all below them are there; contents that they hide are then free again. Says where they came from. */
 async function scanLayers(
   image: ImageSource,
   wishes: ScanWishes,
   tree: ImageTree,
   room: SpillRoom,
   options: ReadImageOptions,
-): Promise<void> {
+): Promise<ImageContents['proof']> {
   const ceilings = { ...defaultCeilings, ...options.ceilings }
   const budget = new MemoryBudget(ceilings.keptBytes)
   const waiting = new Map<number, ScannedLayer>()
   let next = 0
   let held = 0
+  let proof: ImageContents['proof'] = 'all-layers'
   const scan = async (layer: Descriptor, index: number): Promise<void> => {
     const source = `${image.source}, layer ${layer.digest}`
+<<<<<<< HEAD
     const bytes = image.openLayer(layer)
     const compressed = { bytes, size: layer.size, diffId: image.config.diffIds[index], source }
     const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
     waiting.set(index, await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room))
+=======
+    const diffId = image.config.diffIds[index]
+    const name = layerEntryName({ ...wishes, digest: layer.digest, diffId, ceilings, toolVersion: toolVersion() })
+    const cached = await cachedLayer(options.cache, name)
+    if (cached !== undefined) {
+      proof = 'cache'
+      budget.take(memoryOf(cached), source)
+      waiting.set(index, cached)
+    } else {
+      const compressed = { bytes: image.openLayer(layer), size: layer.size, diffId, source }
+      const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
+      const scanned = await scanLayer(tar, layer.digest, source, wishes, ceilings, budget)
+      await options.cache?.write(name, encodeLayer(scanned))
+      waiting.set(index, scanned)
+    }
+>>>>>>> 18729d9 (Keep what was read of layers for the next run, by digest, behind a key)
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
       tree.add(ready)
       waiting.delete(next)
@@ -93,6 +124,19 @@ async function scanLayers(
     }
   }
   await inOrder(image.manifest.layers, options.inFlight ?? 2, scan)
+  return proof
+}
+
+/** An entry that cannot be read goes, and the layer is read again. */
+async function cachedLayer(cache: LayerCache | undefined, name: string): Promise<ScannedLayer | undefined> {
+  const bytes = await cache?.read(name)
+  if (bytes === undefined) return undefined
+  try {
+    return decodeLayer(bytes)
+  } catch {
+    await cache?.drop(name)
+    return undefined
+  }
 }
 
 /** Begins items in their order; after the first fault nothing new is begun, and all that was begun has ended. */
@@ -117,14 +161,14 @@ async function inOrder<T>(
   if (faults.length > 0) throw faults[0]
 }
 
-async function describe(image: ImageSource, tree: ImageTree): Promise<ImageContents> {
+async function describe(image: ImageSource, tree: ImageTree, proof: ImageContents['proof']): Promise<ImageContents> {
   const found = findBootFiles(tree, image.source, image.config.architecture)
   const { files, kernelRelease, problems } = filesForChain(found, 'shim-grub-linux')
   const kernelHmac = hmacOf(tree, kernelRelease)
   return {
     source: image.source,
     digest: image.digest,
-    proof: 'all-layers',
+    proof,
     diffIds: image.config.diffIds,
     imageLabels: image.config.imageLabels,
     bootFiles: files,

@@ -11,8 +11,8 @@ export interface ImageContents {
   /** As people name the image. */
   readonly source: string
   readonly digest: OciDigest
-  /** Every layer was read to its end and compared with its digest and diff_id. */
-  readonly proof: 'all-layers'
+  /** Every layer was read to its end and compared with its digest and diff_id, now or, for some, by an earlier run with the same cache. */
+  readonly proof: 'all-layers' | 'cache'
   /** Lowest first. */
   readonly diffIds: readonly OciDigest[]
   readonly imageLabels: Readonly<Record<string, string>>
@@ -41,7 +41,7 @@ export interface ImageFacts {
   readonly source: string
   /** null for a root file system on disk. */
   readonly digest: OciDigest | null
-  readonly proof: 'all-layers' | 'local'
+  readonly proof: 'all-layers' | 'cache' | 'local'
   readonly os: OsRelease
   readonly kernelRelease: string | null
 }

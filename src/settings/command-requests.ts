@@ -1,7 +1,7 @@
 // The settings of update and check: which are read, by which type, and the rules between them.
 
 import type { SettingsReader } from './reader.ts'
-import type { CheckSettings, Settings } from './settings.ts'
+import type { CacheSettings, CheckSettings, Settings } from './settings.ts'
 import {
   parseBoolean,
   parseBranch,
@@ -39,6 +39,12 @@ import {
 /** Reads and judges everything, then gives a function that makes the request; it may be called when no problem was found. */
 export type ReadRequest<T> = (settings: SettingsReader) => () => T
 
+export const readCache: ReadRequest<CacheSettings> = settings => {
+  const cache = settings.required('cache', parseBoolean)
+  const cacheDirectory = settings.optional('cache-directory', parsePath)
+  return () => ({ cache: cache(), cacheDirectory: cacheDirectory() })
+}
+
 export const readCheck: ReadRequest<CheckSettings> = settings => {
   const architecture = settings.required('architecture', parseWord(architectureWords))
   const directory = settings.required('directory', parseDirectory)
@@ -56,6 +62,7 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
   const registriesConf = settings.optional('registries-conf', parsePath)
   const caBundle = settings.optional('ca-bundle', parsePath)
   const allowUnsignedPackages = settings.required('allow-unsigned-packages', parseBoolean)
+  const cached = readCache(settings)
   settings.required('base-from', parseWord(baseFromWords))
   settings.required('gitops-remote', parseWord(gitopsRemoteWords))
 
@@ -90,6 +97,7 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
     registriesConf: registriesConf(),
     caBundle: caBundle(),
     allowUnsignedPackages: allowUnsignedPackages(),
+    ...cached(),
   })
 }
 

@@ -1,6 +1,6 @@
 // The settings of the commands that read and predict: predict, explain, boot-files, replay, capture.
 
-import type { ReadRequest } from './command-requests.ts'
+import { type ReadRequest, readCache } from './command-requests.ts'
 import type { SettingsReader } from './reader.ts'
 import type {
   BootFileSource,
@@ -123,7 +123,10 @@ function readConditions(settings: SettingsReader): () => PredictionRequest {
   if (settings.has('boot-file')) refuseBeside(settings, 'boot-file', ['boot-chain'])
   const registries = readRegistrySettings(settings)
 
+  const cached = readCache(settings)
+
   return () => ({
+    ...cached(),
     architecture: architecture(),
     platforms: platforms(),
     secureBoot: secureBoot(),
@@ -147,6 +150,7 @@ export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
   const image = settings.atMostOne('image', parseImageLocation)
   const registries = readRegistrySettings(settings)
   const extract = settings.optional('extract', parsePath)
+  const cached = readCache(settings)
   return () => {
     const location = image()
     if (location === undefined) throw new Error('a missing image must have left a problem')
@@ -155,6 +159,7 @@ export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
       image: location,
       ...registries(),
       extract: extract(),
+      ...cached(),
     }
   }
 }

@@ -19,8 +19,15 @@ export interface RegistrySettings {
   readonly caBundle?: string | undefined
 }
 
+/** Where layers that were read once are kept for the next run. */
+export interface CacheSettings {
+  readonly cache: boolean
+  /** undefined: the user's cache directory. */
+  readonly cacheDirectory: string | undefined
+}
+
 /** Settings of `update`. */
-export interface Settings extends RegistrySettings {
+export interface Settings extends RegistrySettings, CacheSettings {
   readonly dryRun: boolean
   /** OCI architecture. */
   readonly architecture: 'amd64'
@@ -79,6 +86,8 @@ export type CheckSettings = Pick<
   | 'registriesConf'
   | 'caBundle'
   | 'allowUnsignedPackages'
+  | 'cache'
+  | 'cacheDirectory'
 >
 
 /** One `--boot-file ROLE=PATH`. */
@@ -99,7 +108,7 @@ export interface RecordSource {
 }
 
 /** The conditions of a prediction: `predict` and `explain`. */
-export interface PredictionRequest extends RegistrySettings {
+export interface PredictionRequest extends RegistrySettings, CacheSettings {
   /** OCI architecture. */
   readonly architecture: 'amd64' | 'arm64'
   readonly platforms: readonly PlatformSource[]
@@ -151,7 +160,7 @@ export interface CaptureOptions {
 }
 
 /** What `boot-files` is asked. */
-export interface BootFilesOptions extends RegistrySettings {
+export interface BootFilesOptions extends RegistrySettings, CacheSettings {
   /** OCI architecture. */
   readonly architecture: 'amd64' | 'arm64'
   readonly image: ImageLocation

@@ -38,7 +38,7 @@ export interface RunOptions {
 
 /** What a child may see of our own environment: no tokens, no CI variables. */
 function cleanEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'XDG_RUNTIME_DIR', 'USER', 'LOGNAME']
+  const kept = ['XDG_CACHE_HOME', 'PATH', 'HOME', 'TMPDIR', 'LANG', 'XDG_RUNTIME_DIR', 'USER', 'LOGNAME']
   return Object.fromEntries(
     kept.flatMap(name => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']])),
   )

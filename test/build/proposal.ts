@@ -45,6 +45,8 @@ export function makeSettings(changes: Partial<Settings> = {}): Settings {
     secureBoot: undefined,
     banks: ['sha256'],
     pcrLabel: 'auto',
+    cache: true,
+    cacheDirectory: undefined,
     ...changes,
   }
 }

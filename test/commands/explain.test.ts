@@ -34,6 +34,8 @@ const request = (source: ExplainOptions['source'], changes: Partial<ExplainOptio
   phase: 'none',
   bootChain: undefined,
   allowInsecure: false,
+  cache: false,
+  cacheDirectory: undefined,
   source,
   log,
   pcrs: undefined,

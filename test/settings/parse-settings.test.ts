@@ -75,6 +75,8 @@ describe('update', () => {
       allowDowngrade: false,
       allowInsecure: false,
       allowUnsignedPackages: true,
+      cache: true,
+      cacheDirectory: undefined,
       dryRun: false,
       layout: 'auto',
       target: ['trusted-execution-clusters'],
@@ -355,6 +357,8 @@ describe('other commands', () => {
     const line = '--pools worker --base-image quay.io/a/b:c --kernel-repositories https://a.example/x'
     expect(run('check', line, { repository: '', environment: {} }).request).toEqual({
       architecture: 'amd64',
+      cache: true,
+      cacheDirectory: undefined,
       directory: '',
       gitopsRepository: undefined,
       baseBranch: undefined,
@@ -374,6 +378,8 @@ describe('other commands', () => {
   it('predict takes images or boot files, and the conditions of a prediction', () => {
     const standing = {
       architecture: 'amd64',
+      cache: true,
+      cacheDirectory: undefined,
       platforms: [],
       secureBoot: undefined,
       banks: ['sha256'],

@@ -122,6 +122,8 @@ async function explainFiles(
     architecture: 'amd64',
     platforms: profile === undefined ? [] : [{ name: 'node', directories: [profile] }],
     secureBoot: undefined,
+    cache: false,
+    cacheDirectory: undefined,
     banks: ['sha384'],
     phase: 'enter-initrd',
     bootChain: undefined,
