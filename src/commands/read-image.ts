@@ -3,11 +3,8 @@
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
 import type { LayerCache } from '../edge/layer-cache.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
-<<<<<<< HEAD
 import { openSpillRoom } from '../edge/spilled-files.ts'
-=======
 import { toolVersion } from '../edge/surroundings.ts'
->>>>>>> 18729d9 (Keep what was read of layers for the next run, by digest, behind a key)
 import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
@@ -53,14 +50,9 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
   for (let round = 1; round <= mostRounds; round += 1) {
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
-<<<<<<< HEAD
     const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
-    await scanLayers(image, { places, contents }, tree, room, options)
-    const answer = await describe(image, tree).catch((fault: unknown) => {
-=======
-    const proof = await scanLayers(image, { places, contents }, tree, options)
+    const proof = await scanLayers(image, { places, contents }, tree, room, options)
     const answer = await describe(image, tree, proof).catch((fault: unknown) => {
->>>>>>> 18729d9 (Keep what was read of layers for the next run, by digest, behind a key)
       // while something is wanted, answers and faults are of no worth
       if (wanted.length === 0) throw fault
     })
@@ -93,12 +85,6 @@ async function scanLayers(
   let proof: ImageContents['proof'] = 'all-layers'
   const scan = async (layer: Descriptor, index: number): Promise<void> => {
     const source = `${image.source}, layer ${layer.digest}`
-<<<<<<< HEAD
-    const bytes = image.openLayer(layer)
-    const compressed = { bytes, size: layer.size, diffId: image.config.diffIds[index], source }
-    const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
-    waiting.set(index, await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room))
-=======
     const diffId = image.config.diffIds[index]
     const name = layerEntryName({ ...wishes, digest: layer.digest, diffId, ceilings, toolVersion: toolVersion() })
     const cached = await cachedLayer(options.cache, name)
@@ -109,11 +95,11 @@ async function scanLayers(
     } else {
       const compressed = { bytes: image.openLayer(layer), size: layer.size, diffId, source }
       const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
-      const scanned = await scanLayer(tar, layer.digest, source, wishes, ceilings, budget)
-      await options.cache?.write(name, encodeLayer(scanned))
+      const scanned = await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room)
+      const entry = options.cache === undefined ? undefined : encodeLayer(scanned)
+      if (entry !== undefined) await options.cache?.write(name, entry)
       waiting.set(index, scanned)
     }
->>>>>>> 18729d9 (Keep what was read of layers for the next run, by digest, behind a key)
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
       tree.add(ready)
       waiting.delete(next)

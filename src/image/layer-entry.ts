@@ -44,8 +44,13 @@ interface StoredLayer {
   readonly contents: readonly number[]
 }
 
-/** Length of the description in 4 bytes, the description in JSON, then the contents; several names of one file share them. */
-export function encodeLayer(layer: ScannedLayer): Uint8Array {
+/**
+ * Length of the description in 4 bytes, the description in JSON, then the contents; several names of one file share them. undefined for a
+ * layer with files that are too large for memory.
+ */
+export function encodeLayer(layer: ScannedLayer): Uint8Array | undefined {
+  const files = [...layer.nodes.values()].filter(node => node.kind === 'file')
+  if (files.some(({ bytes }) => bytes !== undefined && !(bytes instanceof Uint8Array))) return undefined
   const contents = new Map<Uint8Array, number>()
   const indexOf = (bytes: Uint8Array | undefined): number => {
     if (bytes === undefined) return -1
@@ -55,7 +60,8 @@ export function encodeLayer(layer: ScannedLayer): Uint8Array {
   }
   const nodes = [...layer.nodes].map(([path, node]): StoredNode => {
     if (node.kind === 'directory') return ['directory', path]
-    if (node.kind === 'file') return ['file', path, node.path, node.size, indexOf(node.bytes)]
+    if (node.kind === 'file')
+      return ['file', path, node.path, node.size, indexOf(node.bytes instanceof Uint8Array ? node.bytes : undefined)]
     return [node.kind, path, node.target]
   })
   const stored: StoredLayer = {
