@@ -3,11 +3,13 @@
 import { describe, expect, it } from 'vitest'
 import { readPlatform } from '../../src/commands/read-platform.ts'
 import { sha256Hex } from '../../src/formats/bytes/digest.ts'
+import { formatHex, parseHex } from '../../src/formats/bytes/hex.ts'
 import { guids } from '../../src/formats/efi/guid.ts'
-import { parseSignatureLists } from '../../src/formats/efi/signature-list.ts'
+import { formatSignatureData, parseSignatureLists } from '../../src/formats/efi/signature-list.ts'
 import { formatVariableEvent } from '../../src/formats/efi/variable-event.ts'
 import { mokListContents } from '../../src/formats/shim/mok-list.ts'
 import type { VendorCert } from '../../src/formats/shim/vendor-cert.ts'
+import { extendAll } from '../../src/predict/extend.ts'
 import { enrolledKeys } from '../../src/predict/platform/enrolled-keys.ts'
 import type { Platform } from '../../src/predict/platform/platform.ts'
 import { secureBootState } from '../../src/predict/platform/secure-boot-state.ts'
@@ -51,6 +53,45 @@ function vendorOf({ mok }: Platform): VendorCert {
   if (others.length > 0 || signature?.owner !== guids.shimLock)
     return { allowed: { kind: 'lists', bytes }, denied: none }
   return { allowed: { kind: 'certificate', certificate: signature.data }, denied: none }
+}
+
+/** From pcr-model §1.4: the entry of Microsoft's UEFI CA 2011 in db, which vouches for the shims of these systems. */
+const uefiCa2011 = '4d4a8e2c74133bbdc01a16eaf2dbb5d575afeb36f5d8dfcf609ae043909e2ee9'
+
+/** All events of PCR 7 in order. GRUB is signed under the first certificate that shim has built in. */
+function wholePcr7(platform: Platform, { version, automatic }: (typeof systems)[number]) {
+  const authority = (vendorGuid: string, name: string, data: Uint8Array) =>
+    sha256Hex(formatVariableEvent({ vendorGuid, name, data }))
+  const entries = parseSignatureLists(platform.keys.db, 'db').flatMap(({ signatures }) => signatures)
+  const inDb = entries.map(entry => authority(guids.imageSecurityDatabase, 'db', formatSignatureData(entry)))
+  const vendor = vendorOf(platform)
+  const [list] = parseSignatureLists(platform.mok.list ?? none, 'MokListRT')
+  const [first] = list?.signatures ?? []
+  if (first === undefined) throw new Error('no vendor certificate')
+  const grub =
+    vendor.allowed.kind === 'lists'
+      ? {
+          id: 'Pcr7GrubVendorDbCert',
+          hash: authority(guids.imageSecurityDatabase, 'vendor_db', formatSignatureData(first)),
+        }
+      : { id: 'Pcr7GrubMokListCert', hash: authority(guids.shimLock, 'MokListRT', formatSignatureData(first)) }
+  const facts = { source: 'shim', version, levels: { automatic, latest: automatic }, compiledIn: [] }
+  const { level } = measuredSbatLevel(facts, true, platform.sbatLevel)
+  return [
+    ...configurationEvents(platform, 1),
+    { id: 'Pcr7Separator', hash: sha256Hex(new Uint8Array(4)) },
+    { id: 'Pcr7ShimCert', hash: inDb.find(hash => hash === uefiCa2011) ?? 'not in db' },
+    {
+      id: 'Pcr7SbatLevel',
+      hash: authority(guids.shimLock, 'SbatLevel', new Uint8Array(Buffer.from(level, 'latin1'))),
+    },
+    grub,
+  ]
+}
+
+function pcr7After(hashes: readonly string[]): string {
+  const digests = hashes.map(hash => parseHex(hash) ?? none)
+  return formatHex(extendAll('sha256', new Uint8Array(32), digests))
 }
 
 function configurationEvents({ keys }: Platform, secureBoot: number) {
@@ -103,6 +144,21 @@ describe.skipIf(shared.missing)('published variables as profiles', () => {
       expect(own).toEqual(expected.filter(({ id }) => ids.has(id)))
       expect(own).toHaveLength(6)
     }
+  })
+
+  it.each(systems)('$system: PCR 7 with Secure Boot on, with the certificates of db and of shim', async given => {
+    const platform = await profileOf(given.variables)
+    const own = wholePcr7(platform, given)
+    expect(own).toEqual(expectedEvents(given.system, 'pcr7-sb-enabled'))
+    const { value }: { value: string } = JSON.parse(shared.text(expectedFolder, given.system, 'pcr7-sb-enabled.json'))
+    expect(pcr7After(own.map(({ hash }) => hash))).toBe(value)
+  })
+
+  it('PCR 7 of the published log of Fedora CoreOS 42 follows from the variables with the same dbx', async () => {
+    const own = wholePcr7(await profileOf('fedora-42', 'rhel-9.6'), systems[0])
+    const log = shared.text('public/investigations/fcos-42-qemu-eventlog.yaml')
+    const logged = /^pcrs:\n(?:.*\n)*? {4}7 {2}: 0x([0-9a-fA-F]{64})$/m.exec(log)?.[1]?.toLowerCase()
+    expect(pcr7After(own.map(({ hash }) => hash))).toBe(logged)
   })
 
   it.each(shared.names(published, 'mok-variables'))(
