@@ -417,7 +417,7 @@ async function outcomeOf(parse: () => unknown): Promise<string> {
 }
 
 /** Milliseconds for one damaged sample; samples are small, so anything near it is a loop that the bytes drive. */
-const longest = 2000
+const longest = 10_000
 
 async function outcomes(samples: Iterable<Uint8Array>, parse: Row['parse']): Promise<Map<string, number>> {
   const counts = new Map<string, number>()

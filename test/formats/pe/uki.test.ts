@@ -149,7 +149,7 @@ describe('a UKI that lies', () => {
     const error = faultOf(() => parse(bytes))
     expect(error.code).toBe('PE_INVALID')
     expect(error.where?.path).toMatch(new RegExp(`/${path}$`))
-    expect(performance.now() - begun).toBeLessThan(1000)
+    expect(performance.now() - begun).toBeLessThan(10_000)
   })
 
   it('cut at any length or with any byte changed gives a ToolError or another UKI', () => {

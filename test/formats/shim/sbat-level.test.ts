@@ -102,7 +102,7 @@ describe('levels among the data of an old build', () => {
     const data = text(part.repeat(Math.ceil((4 * 1024 ** 2) / part.length)))
     const begun = performance.now()
     findCompiledLevels(data, 'shim')
-    expect(performance.now() - begun).toBeLessThan(3000)
+    expect(performance.now() - begun).toBeLessThan(15_000)
   })
 
   it('are not taken on and on', () => {
