@@ -3,7 +3,7 @@
 import { guids } from '../../formats/efi/guid.ts'
 import { parseSignatureLists } from '../../formats/efi/signature-list.ts'
 import { mokListContents, mokListXContents } from '../../formats/shim/mok-list.ts'
-import { compareShimVersions, formatShimVersion, type ShimVersion } from '../../formats/shim/version.ts'
+import { compareShimVersions, type ShimVersion } from '../../formats/shim/version.ts'
 import type { Boot } from '../boot.ts'
 import type { Conditions } from '../conditions.ts'
 import { firmwareKeys } from '../firmware-events.ts'
@@ -98,9 +98,4 @@ export function checkInnerKernel(kernel: LoadedFile, started: StartedShim): void
 /** Before 16.0 shim does not see what others give the firmware to load. */
 export function seesInnerKernel({ version }: StartedShim): boolean {
   return compareShimVersions(version, loadsForOthers) >= 0
-}
-
-/** For people. */
-export function shimName({ build }: NonNullable<Boot['shim']>): string {
-  return `shim ${formatShimVersion(build.version)}`
 }
