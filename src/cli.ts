@@ -15,6 +15,7 @@ if (fault === undefined) {
     version: process.env.ATTESTED_OS_UPDATE_VERSION ?? 'development',
     stdout: text => process.stdout.write(text),
     stderr: text => process.stderr.write(text),
+    width: process.stderr.isTTY && process.env.TERM !== 'dumb' ? () => process.stderr.columns : undefined,
   })
   process.exitCode = interruptedExitCode() ?? exitCode
 } else {

@@ -1,5 +1,6 @@
 // The two questions that `check` and `update` share: what is in the base image, and which kernel could be put on it.
 
+import type { Progress } from '../edge/progress.ts'
 import type { RegistryClient } from '../edge/registry.ts'
 import { environment } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
@@ -29,14 +30,14 @@ export interface Base {
 const rpmArchitecture = { amd64: 'x86_64' } as const
 
 /** Resolves and reads the base image. Throws as the registry client, `readImage` and `baseKernelOf`, and RPMDB_UNREADABLE. */
-export async function readBase(settings: CheckSettings, registry: RegistryClient): Promise<Base> {
+export async function readBase(settings: CheckSettings, registry: RegistryClient, progress: Progress): Promise<Base> {
   const { baseImage, architecture } = settings
   const source = formatImageReference(baseImage)
   return await inStep(
     'base image',
     async () => {
       const image = await registry.openImage(baseImage, architecture)
-      const contents = await readImage(image, { cache: await layerCacheOf(environment(), settings) })
+      const contents = await readImage(image, { cache: await layerCacheOf(environment(), settings), progress })
       if (contents.packages === null)
         throw new ToolError('RPMDB_UNREADABLE', 'the base image has no RPM database', { where: { source } })
       const pinned = { registry: baseImage.registry, repository: baseImage.repository, digest: image.digest }

@@ -25,11 +25,11 @@ export interface BootFilesDocument {
   }[]
 }
 
-export const bootFilesCommand: Command<'boot-files'> = async (request, credentials) => {
+export const bootFilesCommand: Command<'boot-files'> = async (request, credentials, { progress }) => {
   const { image, architecture, extract } = request
   const registry = await registryOf(environment(), request, credentials)
   const cache = await layerCacheOf(environment(), request)
-  const document = await listBootFiles(await readBootFiles(image, registry, architecture, { cache }), extract)
+  const document = await listBootFiles(await readBootFiles(image, registry, architecture, { cache, progress }), extract)
   return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
 }
 

@@ -1,6 +1,7 @@
 // Where boot files and platform profiles are read from: images, single files, directories.
 
 import { fileCeilings, readLocalFile } from '../edge/files.ts'
+import type { Progress } from '../edge/progress.ts'
 import { environment } from '../edge/surroundings.ts'
 import { ToolError } from '../errors.ts'
 import type { BootFile } from '../image/boot-file.ts'
@@ -25,7 +26,8 @@ export interface BootFileSet {
 export async function readBootFileSets(
   source: BootFileSource,
   request: RegistrySettings & CacheSettings & Pick<PredictionRequest, 'architecture' | 'bootChain'>,
-  secrets?: Pick<Credentials, 'pullSecret'>,
+  secrets: Pick<Credentials, 'pullSecret'> | undefined,
+  progress: Progress,
 ): Promise<readonly BootFileSet[]> {
   if (source.kind === 'boot-files') {
     const files: BootFile[] = []
@@ -37,7 +39,7 @@ export async function readBootFileSets(
   const cache = await layerCacheOf(environment(), request)
   const sets: BootFileSet[] = []
   for (const location of source.images) {
-    sets.push(await readChain(location, registry, request.architecture, request.bootChain, { cache }))
+    sets.push(await readChain(location, registry, request.architecture, request.bootChain, { cache, progress }))
   }
   return sets
 }

@@ -22,7 +22,7 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
     ? await inStep('GitOps repository', () => readGitOps(settings, credentials, env))
     : { records: [], lock: undefined, files: undefined }
   const record = recordInUse(gitops, settings.pools)
-  const base = await readBase(settings, await registryOf(env, settings, credentials))
+  const base = await readBase(settings, await registryOf(env, settings, credentials), log.progress)
   const kernel = await findKernelFor(base.kernel, settings)
   const document = checkDocument({
     base: base.kernel,

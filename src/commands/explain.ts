@@ -1,6 +1,7 @@
 // `explain`: the event log of a node and what it may have booted in, the first differences and their reasons out.
 
 import { fileCeilings, readLocalFile, readLocalText } from '../edge/files.ts'
+import { noProgress, type Progress } from '../edge/progress.ts'
 import { readRecordFiles } from '../edge/record-files.ts'
 import { ToolError } from '../errors.ts'
 import { digestInBanks, formatDigests } from '../formats/bytes/digest.ts'
@@ -25,8 +26,8 @@ import { type BootFileSet, readBootFileSets, readPlatforms } from './boot-source
 import type { Command } from './command.ts'
 
 /** Throws as `explainLog`. Exit code 3 when a compared value differs. */
-export const explainCommand: Command<'explain'> = async (request, credentials) => {
-  const { document, text, differs } = await explainLog(request, credentials)
+export const explainCommand: Command<'explain'> = async (request, credentials, { progress }) => {
+  const { document, text, differs } = await explainLog(request, credentials, progress)
   return { outputs: {}, document, text, exitCode: differs ? 3 : 0 }
 }
 
@@ -43,6 +44,7 @@ export interface ExplainResult {
 export async function explainLog(
   request: ExplainOptions,
   secrets?: Pick<Credentials, 'pullSecret'>,
+  progress: Progress = noProgress,
 ): Promise<ExplainResult> {
   const { banks, pcrs } = request
   const log = parseEventLog(await readLocalFile(request.log, fileCeilings.eventLog), request.log)
@@ -54,7 +56,7 @@ export async function explainLog(
       where: { source: pcrs },
     })
   const platforms = await readPlatforms(request.platforms)
-  const { candidates, sbatLevels } = await readCandidates(request, secrets, platforms)
+  const { candidates, sbatLevels } = await readCandidates(request, secrets, platforms, progress)
   const explanation = explain({
     log,
     candidates,
@@ -77,13 +79,14 @@ async function readCandidates(
   request: ExplainOptions,
   secrets: Pick<Credentials, 'pullSecret'> | undefined,
   platforms: readonly Platform[],
+  progress: Progress,
 ): Promise<ReadCandidates> {
   const { source } = request
   if (source.kind === 'records') {
     const records = readRecords('', await readRecordFiles(source.directory))
     return { candidates: candidatesOfRecords(request, platforms, records, source.directory), sbatLevels: [] }
   }
-  const sets = await readBootFileSets(source, request, secrets)
+  const sets = await readBootFileSets(source, request, secrets, progress)
   const builds = sets.map(({ files }) => shimOf(files))
   const otherShims = builds.flatMap(build => build?.vendor ?? [])
   const candidates = sets.flatMap((set, index) =>

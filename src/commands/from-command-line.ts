@@ -19,6 +19,8 @@ export interface CommandLineWorld {
   readonly version: string
   readonly stdout: Write
   readonly stderr: Write
+  /** Characters in a line of stderr, where that is a terminal. */
+  readonly width?: (() => number) | undefined
 }
 
 /** `--json` prints the document; a form of another program cannot be printed beside it. */
@@ -43,7 +45,7 @@ export async function runCommandLine(world: CommandLineWorld): Promise<number> {
     const { environment, directory } = world
     const parsed = gatherSettings({ ...line, secrets: new Map(), environment, directory })
     refuseTwoForms(line.json, parsed.request)
-    const result = await dispatch(parsed, terminalLog(world.stderr))
+    const result = await dispatch(parsed, terminalLog(world.stderr, { width: world.width, quiet: parsed.quiet }))
     if (line.json || ('format' in parsed.request && parsed.request.format === 'json'))
       print(result.document ?? outputsDocument(result.outputs, []))
     else if (result.text !== '') world.stdout(`${result.text}\n`)

@@ -1,6 +1,7 @@
 // From an image that was read to its record: predictions by the settings, then everything that is kept of it for ever.
 
 import type { BuildResult } from '../edge/builder.ts'
+import type { Progress } from '../edge/progress.ts'
 import type { RegistryClient } from '../edge/registry.ts'
 import { type Environment, environment, runUrl, timeNow, toolVersion } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
@@ -126,6 +127,7 @@ export async function recordsOfOthers(
   registry: RegistryClient,
   files: ReadonlyMap<string, string>,
   base: Base,
+  progress: Progress,
 ): Promise<OtherRecords> {
   const created = timeNow()
   const records: ImageRecord[] = []
@@ -139,6 +141,7 @@ export async function recordsOfOthers(
         ? base.contents
         : await readImage(await registry.openImage(reference, settings.architecture), {
             cache: await layerCacheOf(environment(), settings),
+            progress,
           })
       for (const text of named) resolved.set(text, contents.digest)
       const prediction = predictFor(settings, contents)

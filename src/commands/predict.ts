@@ -26,7 +26,7 @@ import { type BootFileSet, readBootFileSets, readPlatforms } from './boot-source
 import type { Command, CommandResult } from './command.ts'
 
 /** Throws as files and images are read, and as `predictImage`, `predictImageMixes`, `substitutedPrediction` and the output formats. */
-export const predictCommand: Command<'predict'> = async (request, credentials) => {
+export const predictCommand: Command<'predict'> = async (request, credentials, { progress }) => {
   const { source, withMixes, asOperator, substitute } = request
   if (source.kind === 'images' && source.images.length > 1 && !withMixes && !asOperator)
     throw new ToolError('USAGE', 'several images are given', {
@@ -34,7 +34,7 @@ export const predictCommand: Command<'predict'> = async (request, credentials) =
       wanted: 'one image, or --mixes or --as-operator with several, oldest first',
     })
   const platforms = await readPlatforms(request.platforms)
-  const sets = await readBootFileSets(source, request, credentials)
+  const sets = await readBootFileSets(source, request, credentials, progress)
   if (asOperator) return asTheOperator(sets)
   if (substitute === undefined) return predicted(request, sets, platforms)
   const log = parseEventLog(await readLocalFile(substitute, fileCeilings.eventLog), substitute)

@@ -1,5 +1,6 @@
 // Push the checked layout by digest, read the image back from the registry and compare: digest, layers, boot files (D1). Then the tag.
 
+import type { Progress } from '../edge/progress.ts'
 import type { RegistryClient } from '../edge/registry.ts'
 import { ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
@@ -21,19 +22,20 @@ export interface PushPlace {
   readonly anonymous: RegistryClient
   /** The base image with a label, which the operator needs beside the image. */
   readonly labelledBase: ImageSource | undefined
+  readonly progress: Progress
 }
 
 /** Throws PUSH_REFUSED, READ_BACK_MISMATCH, the faults of reading, and, for labels, as `expectLabel`. */
 export async function pushAndReadBack(
   registry: RegistryClient,
   { image, contents: checked, labelChanged }: LabelledImage,
-  { target, tag, base, architecture, anonymous, labelledBase }: PushPlace,
+  { target, tag, base, architecture, anonymous, labelledBase, progress }: PushPlace,
 ): Promise<void> {
-  const mountFrom = base.registry === target.registry ? { mountFrom: base.repository } : {}
-  await registry.pushImage(image, target, mountFrom)
+  const how = { progress, ...(base.registry === target.registry ? { mountFrom: base.repository } : {}) }
+  await registry.pushImage(image, target, how)
   const reference = { ...target, tag: undefined, digest: image.digest }
   const pushed = await registry.openImage(reference, architecture, { direct: true })
-  const seen = await readImage(pushed)
+  const seen = await readImage(pushed, { progress })
   const differing = differences(checked, seen)
   if (differing.length > 0)
     throw new ToolError(
@@ -48,7 +50,7 @@ export async function pushAndReadBack(
   const ask = { registry: anonymous, target, architecture }
   if (isLabelled(checked)) await expectLabel(image, labelChanged !== undefined, ask)
   if (labelledBase !== undefined) {
-    const { digest } = await registry.pushImage(labelledBase, target, mountFrom)
+    const { digest } = await registry.pushImage(labelledBase, target, how)
     if (isLabelled({ digest, imageLabels: labelledBase.config.imageLabels })) await expectLabel(labelledBase, true, ask)
     await registry.pushImage(labelledBase, target, { tag: `base-${base.digest.slice(7, 19)}` })
   }

@@ -2,6 +2,7 @@
 
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
 import type { LayerCache } from '../edge/layer-cache.ts'
+import { counted, noProgress, type Progress } from '../edge/progress.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
 import { openSpillRoom } from '../edge/spilled-files.ts'
 import { toolVersion } from '../edge/surroundings.ts'
@@ -27,6 +28,8 @@ export interface ReadImageOptions {
   readonly cache?: LayerCache | undefined
   /** Layers read at the same time; default 2. */
   readonly inFlight?: number
+  /** Where layers are told; default nowhere. */
+  readonly progress?: Progress
   readonly ceilings?: Partial<ScanCeilings & { readonly expansion: ExpansionCeilings; readonly spilledBytes: number }>
 }
 
@@ -83,6 +86,11 @@ async function scanLayers(
   let next = 0
   let held = 0
   let proof: ImageContents['proof'] = 'all-layers'
+  const { layers } = image.manifest
+  const progress = (options.progress ?? noProgress).plan(
+    'layer',
+    layers.map(({ size }) => size),
+  )
   const scan = async (layer: Descriptor, index: number): Promise<void> => {
     const source = `${image.source}, layer ${layer.digest}`
     const diffId = image.config.diffIds[index]
@@ -90,10 +98,12 @@ async function scanLayers(
     const cached = await cachedLayer(options.cache, name)
     if (cached !== undefined) {
       proof = 'cache'
+      progress.start(layer.digest, layer.size).end('from the cache')
       budget.take(memoryOf(cached), source)
       waiting.set(index, cached)
     } else {
-      const compressed = { bytes: image.openLayer(layer), size: layer.size, diffId, source }
+      const bytes = counted(image.openLayer(layer), progress, layer.digest, layer.size)
+      const compressed = { bytes, size: layer.size, diffId, source }
       const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
       const scanned = await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room)
       const entry = options.cache === undefined ? undefined : encodeLayer(scanned)
@@ -109,7 +119,11 @@ async function scanLayers(
       budget.give(before - held)
     }
   }
-  await inOrder(image.manifest.layers, options.inFlight ?? 2, scan)
+  try {
+    await inOrder(layers, options.inFlight ?? 2, scan)
+  } finally {
+    progress.end()
+  }
   return proof
 }
 

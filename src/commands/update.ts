@@ -72,7 +72,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   )
   await inStep('GitOps repository', async () => checkTree(settings, gitops.files))
   const registry = await registryOf(env, settings, credentials)
-  const base = await log.group('Read the base image', () => readBase(settings, registry))
+  const base = await log.group('Read the base image', () => readBase(settings, registry, log.progress))
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
   const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))
   for (const { evr, missing } of choice.incomplete)
@@ -149,7 +149,7 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
   const image = await unlessNoBuilder(work, () => readyImage(work, builders, scratch, vmlinuzSha256))
   if (image instanceof ToolError) return dryRunWithoutBuilder(known(work), image, work.containerfile)
   const others = await log.group('Predict what runs now', () =>
-    recordsOfOthers(settings, registry, gitops.files, work.base),
+    recordsOfOthers(settings, registry, gitops.files, work.base, log.progress),
   )
   const record = layeredRecord(image, work)
   const change = proposeChange(settings, gitops.files, record, others.records, others.resolved)
@@ -207,7 +207,7 @@ async function readyImage(
     log.warning('the build was not cut off from the network: no way without network works on this machine')
   return await log.group('Check the image and predict', () =>
     inStep('checks', async () => {
-      const built = await inspectImage(source)
+      const built = await inspectImage(source, { progress: log.progress })
       const packages = [...work.choice.kernel.packages, ...work.choice.kernel.extraPackages]
       await checkImage({ built, base: base.contents, release: work.choice.kernel.release, packages, vmlinuzSha256 })
       const image = build === null ? source : onBaseLayers(source, base.image)
@@ -226,7 +226,7 @@ async function publish(work: Work, image: ReadyImage, { labelledBase }: OtherRec
   const tag = expandImageTag(settings.imageTag, { kernelRelease: release, base: base.pinned.digest, changeKey: key })
   const { architecture, imageRepository: target } = settings
   const anonymous = await anonymousRegistryOf(work.environment, settings)
-  const place = { target, tag, base: base.pinned, architecture, anonymous, labelledBase }
+  const place = { target, tag, base: base.pinned, architecture, anonymous, labelledBase, progress: log.progress }
   await log.group('Push the image and read it back', () =>
     inStep('push', () => pushAndReadBack(registry, image, place)),
   )

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { escapeMessage } from './annotations.ts'
+import { noProgress, type Progress, progressInLog, progressOnScreen } from './progress.ts'
 
 export interface Log {
   info(message: string): void
@@ -11,22 +12,46 @@ export interface Log {
   group<T>(title: string, work: () => Promise<T>): Promise<T>
   /** Runs a child program; what it prints goes to `write` and is shown as it is, but never obeyed. Calls do not nest. */
   childOutput<T>(work: (write: (text: string) => void) => Promise<T>): Promise<T>
+  /** How far reading, downloads and pushes are. */
+  readonly progress: Progress
 }
 
 /** Where text goes: a stream of the process, or a list in tests. */
 export type Write = (text: string) => void
 
+export interface TerminalOptions {
+  /** Characters in a line, where stderr is a terminal that can redraw one; undefined: a file or a pipe. */
+  readonly width?: (() => number) | undefined
+  /** Warnings only. */
+  readonly quiet?: boolean
+}
+
 /** Log of the CLI, for stderr. */
-export function terminalLog(write: Write): Log {
-  const line = (text: string) => write(`${text}\n`)
+export function terminalLog(write: Write, { width, quiet = false }: TerminalOptions = {}): Log {
+  const screen = quiet || width === undefined ? undefined : progressOnScreen({ write, width })
+  const show: Write = text => {
+    screen?.clear()
+    write(text)
+  }
+  const line = (text: string) => show(`${text}\n`)
+  const warning = (message: string) => line(`warning: ${message}`)
+  if (quiet)
+    return {
+      info: () => undefined,
+      warning,
+      group: (_, work) => work(),
+      childOutput: work => work(() => undefined),
+      progress: noProgress,
+    }
   return {
-    info: message => line(message),
-    warning: message => line(`warning: ${message}`),
+    info: line,
+    warning,
     async group(title, work) {
       line(title)
       return work()
     },
-    childOutput: work => work(write),
+    childOutput: work => work(show),
+    progress: screen ?? progressInLog(line),
   }
 }
 
@@ -45,6 +70,7 @@ export function actionLog(write: Write): Log {
       }
     },
     childOutput: work => withoutCommands(write, work),
+    progress: progressInLog(line),
   }
 }
 

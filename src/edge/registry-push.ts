@@ -7,6 +7,7 @@ import type { OciDigest } from '../formats/oci/digest.ts'
 import { documentCeiling } from '../formats/oci/json.ts'
 import { acceptedManifests } from '../formats/oci/media-types.ts'
 import type { ImageSource } from '../image/image-source.ts'
+import { noProgress, type Progress, type ProgressItem } from './progress.ts'
 import { type HttpAnswer, isPassing, isPassingStatus, pause } from './registry-http.ts'
 import type { RepositoryRequest, RepositoryRequests } from './registry-requests.ts'
 import { collect, sha256Digest } from './verified-stream.ts'
@@ -16,6 +17,8 @@ export interface PushOptions {
   readonly tag?: string
   /** A repository of the same registry that may hold the blobs already, as the base image's does. */
   readonly mountFrom?: string
+  /** Where blobs are told; default nowhere. */
+  readonly progress?: Progress
 }
 
 export interface PushResult {
@@ -44,12 +47,22 @@ export async function pushImage(
   const push = new Push(requests, target)
   const uploaded: OciDigest[] = []
   const blobs = new Map([image.manifest.config, ...image.manifest.layers].map(blob => [blob.digest, blob]))
-  for (const blob of blobs.values()) {
-    if (await push.hasBlob(blob)) continue
-    if (options.mountFrom !== undefined && options.mountFrom !== target.repository)
-      if (await push.mount(blob, options.mountFrom)) continue
-    await push.upload(blob, image)
-    uploaded.push(blob.digest)
+  const progress = (options.progress ?? noProgress).plan(
+    'blob',
+    [...blobs.values()].map(({ size }) => size),
+  )
+  try {
+    for (const blob of blobs.values()) {
+      const item = progress.start(blob.digest, blob.size)
+      const there = await thereAlready(push, blob, target, options)
+      if (there === undefined) {
+        await push.upload(blob, image, item)
+        uploaded.push(blob.digest)
+      }
+      item.end(there)
+    }
+  } finally {
+    progress.end()
   }
   const present = same(await push.readManifest(image.digest), image.manifestBytes)
   if (!present) await push.putManifest(image.digest, image)
@@ -62,8 +75,35 @@ export async function pushImage(
   return { digest: image.digest, uploaded, unchanged: uploaded.length === 0 && present && tagged }
 }
 
+/** How the target repository has the blob without an upload. */
+async function thereAlready(
+  push: Push,
+  blob: Descriptor,
+  { repository }: Target,
+  { mountFrom }: PushOptions,
+): Promise<string | undefined> {
+  if (await push.hasBlob(blob)) return 'there already'
+  if (mountFrom === undefined || mountFrom === repository) return undefined
+  return (await push.mount(blob, mountFrom)) ? `taken over from ${mountFrom}` : undefined
+}
+
 function same(one: Uint8Array | undefined, other: Uint8Array): boolean {
   return one !== undefined && Buffer.compare(one, other) === 0
+}
+
+/** An upload that breaks off counts for nothing. */
+async function* counting(bytes: AsyncIterable<Uint8Array>, item: ProgressItem): AsyncGenerator<Uint8Array> {
+  let sent = 0
+  try {
+    for await (const chunk of bytes) {
+      sent += chunk.length
+      item.add(chunk.length)
+      yield chunk
+    }
+    sent = 0
+  } finally {
+    item.add(-sent)
+  }
 }
 
 class Push {
@@ -103,12 +143,12 @@ class Push {
    * One POST and one PUT with the whole blob, from the start again after a passing fault. The stream's own check ends the request when the bytes
    * are wrong.
    */
-  async upload(blob: Descriptor, image: ImageSource): Promise<void> {
+  async upload(blob: Descriptor, image: ImageSource, item: ProgressItem): Promise<void> {
     const { limits } = this.#requests
     for (let attempt = 1; ; attempt += 1) {
       const last = attempt >= (limits.attempts ?? 4)
       try {
-        const answer = await this.#uploadOnce(blob, image)
+        const answer = await this.#uploadOnce(blob, image, item)
         if (answer.status === 201) return
         if (last || !isPassingStatus(answer.status)) throw this.#refused(answer, blob.digest)
       } catch (error) {
@@ -118,7 +158,7 @@ class Push {
     }
   }
 
-  async #uploadOnce(blob: Descriptor, image: ImageSource): Promise<HttpAnswer> {
+  async #uploadOnce(blob: Descriptor, image: ImageSource, item: ProgressItem): Promise<HttpAnswer> {
     const started = await this.#send({ method: 'POST', path: 'blobs/uploads/' })
     await started.drop()
     if (started.status !== 202) return started
@@ -128,7 +168,7 @@ class Push {
       method: 'PUT',
       url,
       headers: { 'content-type': 'application/octet-stream' },
-      body: { size: blob.size, open: () => image.openLayer(blob) },
+      body: { size: blob.size, open: () => counting(image.openLayer(blob), item) },
     })
     await stored.drop()
     return stored

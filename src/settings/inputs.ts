@@ -809,8 +809,8 @@ const table: readonly Input[] = [
     default: 'false',
     only: 'command-line',
     commands: 'all',
-    ...notYet,
-    help: 'Print no progress.',
+    support: 'now',
+    help: 'Print no progress and no steps; warnings and errors only.',
   },
   {
     name: 'verbose',

@@ -11,7 +11,7 @@ import { SettingsReader } from './reader.ts'
 import type { CommandRequests } from './settings.ts'
 import type { SettingsFile } from './settings-file.ts'
 import { nearest } from './suggest.ts'
-import { parseClusterName } from './values.ts'
+import { parseBoolean, parseClusterName } from './values.ts'
 import { type CommandName, commandWords } from './words.ts'
 
 /** Secrets as they were found; a file's content stands in for the input of the same name. */
@@ -37,6 +37,8 @@ export interface Parsed<Name extends CommandName = CommandName> {
   readonly command: Name
   readonly request: CommandRequests[Name]
   readonly credentials: Credentials
+  /** No progress; of the command line only. */
+  readonly quiet: boolean
 }
 
 const readers: { readonly [Name in CommandName]: ReadRequest<CommandRequests[Name]> } = {
@@ -79,11 +81,12 @@ export function parseSettings<Name extends CommandName>(sources: Sources & { rea
     })
   const reader = new SettingsReader(all, problems)
   const request = readers[command](reader)
+  const quiet = reader.required('quiet', parseBoolean)
   const credentials = credentialsOf(sources.secrets)
   if (command === 'update' && credentials.gitopsToken === undefined && !reader.says('dry-run', 'true'))
     reader.problems.push(new ToolError('TOKEN_MISSING', 'no token for the GitOps repository is given'))
   throwAll(reader.problems)
-  return { command, request: request(), credentials }
+  return { command, request: request(), credentials, quiet: quiet() }
 }
 
 /** The command that a word names. Throws USAGE, SETTING_NOT_SUPPORTED or SETTING_INVALID. */

@@ -117,7 +117,7 @@ export function expectFolds({ pcrs, events }: Prediction, banks: readonly Bank[]
 
 /** Runs `predict --json`; it must end well and print the document alone. */
 export async function predicted(...words: readonly string[]): Promise<PredictionDocument> {
-  const run = await runCli(['predict', '--json', ...words])
+  const run = await runCli(['predict', '--json', '--quiet', ...words])
   expect(run.stderr).toBe('')
   expect(run.exitCode).toBe(0)
   expectClean(run)

@@ -98,7 +98,7 @@ describe('--mixes', () => {
   })
 
   it.concurrent('a table of at most 80 columns that names each boot', async () => {
-    const run = await runCli(['predict', '--mixes', ...given(0, 1), ...rack])
+    const run = await runCli(['predict', '--quiet', '--mixes', ...given(0, 1), ...rack])
     expectClean(run)
     expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
     const lines = run.stdout.split('\n').filter(line => !line.includes(directory))
@@ -133,7 +133,7 @@ describe('a newer shim with a higher SBAT level', () => {
   ] as const
   it.concurrent.each(rows)('%s', async (_, policy, wanted) => {
     const form = ['--format=trustee', '--trustee-shape=tuples']
-    const run = await runCli(['predict', ...trees, '--mixes', ...rack, ...form, ...policy])
+    const run = await runCli(['predict', '--quiet', ...trees, '--mixes', ...rack, ...form, ...policy])
     expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
     const tuples: object[] = JSON.parse(run.stdout).referenceValues.tpm_pcr_tuples.value
     expect(tuples.map(tuple => JSON.stringify(tuple))).toEqual(wanted.toSorted())
@@ -142,7 +142,7 @@ describe('a newer shim with a higher SBAT level', () => {
 
 describe('--as-operator', () => {
   it.concurrent('the operator’s pairs for PCR 4, and its own variables for PCR 14', async () => {
-    const run = await runCli(['predict', '--json', '--as-operator', ...given(0, 1)])
+    const run = await runCli(['predict', '--quiet', '--json', '--as-operator', ...given(0, 1)])
     expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
     const document = JSON.parse(run.stdout)
     const all = [bootOf(0, 0), bootOf(0, 1), bootOf(1, 0), bootOf(1, 1)].map(values => values['4'])
@@ -189,7 +189,7 @@ describe('unified kernel images', () => {
   })
 
   it.concurrent('for the operator: no value, and why', async () => {
-    const run = await runCli(['predict', '--json', '--as-operator', ...(trees[0]?.alone ?? [])])
+    const run = await runCli(['predict', '--quiet', '--json', '--as-operator', ...(trees[0]?.alone ?? [])])
     expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(JSON.parse(run.stdout)).toMatchObject({ values: {}, warnings: [expect.stringContaining('cannot compute')] })
   })

@@ -15,7 +15,7 @@ const { files } = words
 beforeAll(history.write)
 
 const format = async (name: string, ...more: readonly string[]) => {
-  const run = await runCli(['predict', '--format', name, ...rack, ...more])
+  const run = await runCli(['predict', '--quiet', '--format', name, ...rack, ...more])
   expect(run.stderr).toBe('')
   expect(run.exitCode).toBe(0)
   return JSON.parse(run.stdout)
@@ -74,7 +74,7 @@ it.concurrent('pcrlock: what systemd adds before, and the components in their or
 
 it.concurrent('pcrlock without a platform: nobody said that Secure Boot is off, so it is the boot with it on', async () => {
   const pcrlock = async (...more: readonly string[]) => {
-    const run = await runCli(['predict', '--format', 'pcrlock', ...given(0), ...more])
+    const run = await runCli(['predict', '--quiet', '--format', 'pcrlock', ...given(0), ...more])
     expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
     return run.stdout
   }

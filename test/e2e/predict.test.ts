@@ -117,8 +117,8 @@ describe('an image with shim, GRUB and a kernel', () => {
     expect(first?.pcrs['7']).not.toEqual(second?.pcrs['7'])
   })
 
-  it('prints a table of at most 80 columns, with no JSON and nothing on stderr', async () => {
-    const run = await runCli(['predict', '--image', layout, ...rack])
+  it('prints a table of at most 80 columns, with no JSON and with --quiet nothing on stderr', async () => {
+    const run = await runCli(['predict', '--quiet', '--image', layout, ...rack])
     expect({ exitCode: run.exitCode, stderr: run.stderr }).toEqual({ exitCode: 0, stderr: '' })
     const names = run.stdout.split('\n').filter(line => !line.includes(directory))
     expect(longestLine(names.join('\n'))).toBeLessThanOrEqual(80)
