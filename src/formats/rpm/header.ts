@@ -75,15 +75,20 @@ export interface RpmHeader {
   readonly payloadSha256: string | null
 }
 
+/** Reads a main header as `readMainHeader`, and who the package is. Throws RPM_INVALID. */
+export function parseRpmHeader(bytes: Uint8Array, source: string): RpmHeader {
+  return headerOf(readMainHeader(bytes, source))
+}
+
 /**
- * Reads a main header: as in a file (magic 8e ad e8 01) or as a blob of rpmdb.sqlite (no magic). The bytes must end where
+ * Reads the structure of a main header: as in a file (magic 8e ad e8 01) or as a blob of rpmdb.sqlite (no magic). The bytes must end where
  * the header ends. Throws RPM_INVALID.
  */
-export function parseRpmHeader(bytes: Uint8Array, source: string): RpmHeader {
+export function readMainHeader(bytes: Uint8Array, source: string): HeaderStructure {
   const at = new ByteCursor(bytes, source, { code: 'RPM_INVALID' })
   const structure = isMagic(bytes) ? readHeaderStructure(at, 'header') : readHeaderBlob(at, 'header')
   at.done()
-  return headerOf(structure)
+  return structure
 }
 
 /** Reads one header structure with magic; the cursor ends behind its store. Throws RPM_INVALID. */
