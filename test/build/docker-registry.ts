@@ -19,22 +19,29 @@ export interface RegistryState {
   readonly stored: readonly string[]
 }
 
+export interface Login {
+  readonly user: string
+  readonly password: string
+}
+
 export class DockerRegistry {
   /** 127.0.0.1:port */
   readonly host: string
   /** For files of the test too; removed by `stop`. */
   readonly directory: string
   readonly #server: ChildProcess
+  readonly #login: Login | undefined
 
-  private constructor(host: string, directory: string, server: ChildProcess) {
+  private constructor(host: string, directory: string, server: ChildProcess, login: Login | undefined) {
     this.host = host
     this.directory = directory
     this.#server = server
+    this.#login = login
   }
 
   /** With a password only its user gets in, for reading too; with PEM files it serves https. */
   static async start(
-    login?: { readonly user: string; readonly password: string },
+    login?: Login,
     tls?: { readonly key: string; readonly certificate: string },
   ): Promise<DockerRegistry> {
     const directory = await mkdtemp(join(tmpdir(), 'docker-registry-'))
@@ -51,7 +58,7 @@ export class DockerRegistry {
     }
     await writeFile(join(directory, 'config.yml'), JSON.stringify(config))
     const server = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore' })
-    const registry = new DockerRegistry(host, directory, server)
+    const registry = new DockerRegistry(host, directory, server, login)
     try {
       await registry.#answers()
     } catch (error) {
@@ -75,7 +82,9 @@ export class DockerRegistry {
     const layout = await mkdtemp(join(this.directory, 'layout-'))
     await writeLayout(image, layout)
     const target = `docker://${this.host}/${repository}:${tag}`
-    await run('skopeo', ['copy', '--quiet', '--preserve-digests', '--dest-tls-verify=false', `oci:${layout}`, target])
+    const credentials = this.#login === undefined ? [] : ['--dest-creds', `${this.#login.user}:${this.#login.password}`]
+    const options = ['--quiet', '--preserve-digests', '--dest-tls-verify=false', ...credentials]
+    await run('skopeo', ['copy', ...options, `oci:${layout}`, target])
     await rm(layout, { recursive: true })
   }
 

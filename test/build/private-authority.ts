@@ -1,4 +1,4 @@
-// A certificate authority of its own, made on the spot by openssl(1), and a certificate of it for 127.0.0.1 and localhost.
+// A certificate authority of its own, made on the spot by openssl(1), and a certificate of it for 127.0.0.1, localhost and other names.
 
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
@@ -14,7 +14,10 @@ export interface PrivateAuthority {
   readonly certificate: string
 }
 
-export async function makePrivateAuthority(directory: string): Promise<PrivateAuthority> {
+export async function makePrivateAuthority(
+  directory: string,
+  names: readonly string[] = [],
+): Promise<PrivateAuthority> {
   const at = (name: string) => join(directory, name)
   const openssl = (...words: readonly string[]) => run('openssl', words)
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
@@ -23,7 +26,10 @@ export async function makePrivateAuthority(directory: string): Promise<PrivateAu
     ...['-keyout', at('ca.key'), '-out', at('ca.pem')],
   )
   await openssl('req', ...curve, '-subj', '/CN=registry', '-keyout', at('server.key'), '-out', at('server.csr'))
-  await writeFile(at('names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n')
+  await writeFile(
+    at('names'),
+    `subjectAltName=${['IP:127.0.0.1', 'DNS:localhost', ...names.map(name => `DNS:${name}`)]}\n`,
+  )
   await openssl(
     ...['x509', '-req', '-in', at('server.csr'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial'],
     ...['-days', '2', '-extfile', at('names'), '-out', at('server.pem')],

@@ -1,7 +1,9 @@
-// A forward proxy on loopback (RFC 9110 §9.3.6 CONNECT, RFC 9112 §3.2.2 absolute form): one place behind it, whatever name is asked for.
+// A forward proxy (RFC 9110 §9.3.6 CONNECT, RFC 9112 §3.2.2 absolute form): one place behind it, whatever name is asked for.
 
 import { createServer, request as requestHttp, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 
 export interface TestProxy {
   readonly url: string
@@ -10,8 +12,18 @@ export interface TestProxy {
   close(): Promise<void>
 }
 
+export interface ProxyOptions {
+  /** Where it listens; default loopback. */
+  readonly address?: string
+  /** Plain http only: each piece of a body waits this long. */
+  readonly pauseMs?: number
+}
+
 /** Passes everything on to `port` of 127.0.0.1. */
-export async function startProxy(port: number): Promise<TestProxy> {
+export async function startProxy(
+  port: number,
+  { address = '127.0.0.1', pauseMs = 0 }: ProxyOptions = {},
+): Promise<TestProxy> {
   const requests: string[] = []
   const tunnels = new Set<Socket>()
   const server: Server = createServer((request, response) => {
@@ -20,7 +32,7 @@ export async function startProxy(port: number): Promise<TestProxy> {
     const options = { port, host: '127.0.0.1', method: request.method ?? 'GET', path: pathname + search }
     const onward = requestHttp({ ...options, headers: request.headers }, answer => {
       response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
-      answer.pipe(response)
+      pipeline(answer, slowed(pauseMs), response).catch(() => undefined)
     })
     request.pipe(onward)
   })
@@ -35,14 +47,23 @@ export async function startProxy(port: number): Promise<TestProxy> {
       end.on('error', () => undefined)
     }
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(0, address, resolve))
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${address}:${(server.address() as AddressInfo).port}`,
     requests,
     async close() {
       for (const tunnel of tunnels) tunnel.destroy()
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
     },
+  }
+}
+
+function slowed(pauseMs: number) {
+  return async function* (chunks: AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunks) {
+      if (pauseMs > 0) await wait(pauseMs)
+      yield chunk
+    }
   }
 }

@@ -104,6 +104,9 @@ describe('an image that the operator cannot compute', () => {
       const wanted = Object.entries(layered?.predictions[0]?.pcrs ?? {}).map(([pcr, { sha256 }]) => [pcr, sha256])
       expect(valuesOf(image.config.config.Labels[name])).toEqual(Object.fromEntries(wanted))
       expect(run.stdout).toContain('written into its label')
+      // the layers of the base are in a neighbour repository of the same registry
+      expect(run.stdout).toMatch(/^blob 1 of \d+, sha256:[0-9a-f]{64}: [\d.]+ [kM]?B in [\d.]+ s$/m)
+      expect(run.stdout).toMatch(/^blob \d+ of \d+, sha256:[0-9a-f]{64}: taken over from coreos$/m)
       expect(world.github.pullRequests[0]?.body).toContain('nobody computes them a second time')
       const machineConfig = world.git.text('show', `${branch}:${directory}/machine-config/99-worker-os-image.yaml`)
       expect(machineConfig).toContain(run.outputs.digest)
