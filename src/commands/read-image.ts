@@ -26,6 +26,8 @@ import type { SpillRoom } from '../image/spill-room.ts'
 export interface ReadImageOptions {
   /** What earlier runs read of layers; undefined: everything is read. */
   readonly cache?: LayerCache | undefined
+  /** Keeps the headers of the RPM database, for their dependencies. */
+  readonly packageHeaders?: boolean
   /** Layers read at the same time; default 2. */
   readonly inFlight?: number
   /** Where layers are told; default nowhere. */
@@ -55,7 +57,7 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
     const tree = new ImageTree([], places, image.source, contents, wanted)
     const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
     const proof = await scanLayers(image, { places, contents }, tree, room, options)
-    const answer = await describe(image, tree, proof).catch((fault: unknown) => {
+    const answer = await describe(image, tree, proof, options).catch((fault: unknown) => {
       // while something is wanted, answers and faults are of no worth
       if (wanted.length === 0) throw fault
     })
@@ -161,7 +163,12 @@ async function inOrder<T>(
   if (faults.length > 0) throw faults[0]
 }
 
-async function describe(image: ImageSource, tree: ImageTree, proof: ImageContents['proof']): Promise<ImageContents> {
+async function describe(
+  image: ImageSource,
+  tree: ImageTree,
+  proof: ImageContents['proof'],
+  options: ReadImageOptions,
+): Promise<ImageContents> {
   const found = findBootFiles(tree, image.source, image.config.architecture)
   const { files, kernelRelease, problems } = filesForChain(found, 'shim-grub-linux')
   const kernelHmac = hmacOf(tree, kernelRelease)
@@ -175,7 +182,7 @@ async function describe(image: ImageSource, tree: ImageTree, proof: ImageContent
     found,
     kernelRelease,
     os: found.os,
-    packages: await packagesOf(tree, image.source),
+    packages: await packagesOf(tree, image.source, options),
     listing: new Set([
       ...tree.leaves(modulesDirectory),
       ...tree.leaves('boot'),
@@ -201,11 +208,16 @@ function hmacOf(tree: BootTree, kernelRelease: string | null): Uint8Array | null
   return tree.read(`${modulesDirectory}/${kernelRelease}/.vmlinuz.hmac`)?.bytes ?? null
 }
 
-async function packagesOf(tree: ImageTree, source: string): Promise<readonly InstalledPackage[] | null> {
+async function packagesOf(
+  tree: ImageTree,
+  source: string,
+  { packageHeaders }: ReadImageOptions,
+): Promise<readonly InstalledPackage[] | null> {
   const path = rpmDatabasePaths.find(one => tree.kind(one) === 'file')
   const database = path === undefined ? undefined : tree.read(path)
   if (path === undefined || database === undefined) return null
   const writeAheadLog = tree.read(`${database.path}-wal`)?.bytes
   const named = `${source}, ${path}`
-  return installedPackages(await readRpmDatabase({ database: database.bytes, writeAheadLog }, named), named)
+  const blobs = await readRpmDatabase({ database: database.bytes, writeAheadLog }, named)
+  return installedPackages(blobs, named, packageHeaders)
 }
