@@ -204,6 +204,7 @@ export const errorCodes = {
   RPM_INVALID: row('input', 'an RPM file cannot be read'),
   RPM_IDENTITY_MISMATCH: row('refused', 'the header of an RPM file names another package than the repository metadata'),
   EXTRA_PACKAGE_NOT_FOUND: row('input', 'a package of extra-packages is in no repository'),
+  DEPENDENCY_BROKEN: row('refused', 'the chosen packages and the packages of the base image do not go together'),
 
   // build
   BUILDER_NOT_FOUND: row(

@@ -37,7 +37,11 @@ export async function readBase(settings: CheckSettings, registry: RegistryClient
     'base image',
     async () => {
       const image = await registry.openImage(baseImage, architecture)
-      const contents = await readImage(image, { cache: await layerCacheOf(environment(), settings), progress })
+      const contents = await readImage(image, {
+        cache: await layerCacheOf(environment(), settings),
+        progress,
+        packageHeaders: true,
+      })
       if (contents.packages === null)
         throw new ToolError('RPMDB_UNREADABLE', 'the base image has no RPM database', { where: { source } })
       const pinned = { registry: baseImage.registry, repository: baseImage.repository, digest: image.digest }

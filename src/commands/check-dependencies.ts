@@ -42,6 +42,7 @@ async function findProviders(
     ...repositoryFormats,
     async *readPrimary(chunks: AsyncIterable<string> | Iterable<string>, _names: ReadonlySet<string>, source: string) {
       for await (const one of readProviders(chunks, lacking, source)) found.push(one)
+      yield* []
     },
   }
   await fetchRepositories(repositories, new Set(), formats, options)
