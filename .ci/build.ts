@@ -13,7 +13,8 @@ async function bundle(outdir: string): Promise<void> {
   rmSync(outdir, { recursive: true, force: true })
   const result = await build({
     absWorkingDir: root,
-    entryPoints: { index: 'src/action.ts', cli: 'src/cli.ts' },
+    // the client of clusters is large and rarely needed: a file of its own, loaded by import()
+    entryPoints: { index: 'src/action.ts', cli: 'src/cli.ts', kubernetes: 'src/edge/kubernetes-client.ts' },
     outdir,
     bundle: true,
     splitting: true,

@@ -127,6 +127,42 @@ export const errorCodes = {
     'use https, or set allow-insecure: true, which the pull request repeats',
   ),
 
+  BASE_IS_LAYERED: row(
+    'refused',
+    'the base image is one that this tool layered; layers would pile up',
+    'name the image of the release, or the one that the image was built on',
+  ),
+  BASE_REPOSITORY_NOT_ALLOWED: row(
+    'refused',
+    'the base image comes from a repository that base-repositories does not name',
+    'add the repository to base-repositories if you trust it',
+  ),
+  BASE_NOT_FOUND: row('input', 'release, cluster or lock name no base image that fits'),
+  BASE_AMBIGUOUS: row('input', 'release or cluster name several base images, and nothing says which one'),
+  BASE_NOT_SUPPORTED: row('refused', 'the release has its node image in a form that cannot be built on'),
+  RELEASE_INVALID: row('input', 'a release image has no readable image-references'),
+  APPROVED_IMAGE_GONE: row(
+    'refused',
+    'the image that a MachineConfig names now is not in its registry any more, so no new node can get it',
+    'push the same image again, or let the MachineConfig name one that is there',
+  ),
+  NODES_CANNOT_PULL: row(
+    'refused',
+    'the pull secret of the nodes may not read an image that they need',
+    'add credentials for the registry to the pull secret of the cluster',
+  ),
+
+  // cluster
+  KUBECONFIG_INVALID: row('settings', 'the kubeconfig, or the service account, cannot be used'),
+  CLUSTER_UNREACHABLE: row('remote', 'the API server of the cluster does not answer, or not as it should'),
+  CLUSTER_DENIED: row(
+    'remote',
+    'the cluster does not accept the credentials, or they lack a right that is needed',
+    'see docs/permissions.md',
+  ),
+  CLUSTER_INVALID: row('input', 'an object of the cluster lacks a field that is needed'),
+  CLUSTER_DIFFERS: row('refused', 'the cluster is not the one that cluster-id or the lock name'),
+
   // image contents (D9, D14)
   KERNEL_MISSING: row('refused', 'the image has no kernel below usr/lib/modules'),
   KERNEL_NOT_UNIQUE: row(

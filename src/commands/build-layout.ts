@@ -7,7 +7,6 @@ import { openLayout } from '../edge/oci-layout.ts'
 import { packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
-import { formatImageReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
 import { packageDirectory } from '../layering/containerfile.ts'
@@ -17,11 +16,11 @@ import type { Base } from './base-kernel.ts'
 import { type DownloadedKernel, downloadKernel } from './kernel-repositories.ts'
 
 /** How the packages get into this base; throws as `planLayering`, and REPOSITORY_INVALID for file names. */
-export function planFor(base: Base, kernel: KernelPackages, settings: Settings): LayeringPlan {
+export function planFor(base: Base, kernel: KernelPackages): LayeringPlan {
   const { contents } = base
   return planLayering({
     base: base.pinned,
-    baseName: formatImageReference({ ...settings.baseImage, digest: undefined }),
+    baseName: base.name,
     kernelRelease: kernel.release,
     packages: [...kernel.packages, ...kernel.extraPackages].map(({ name, location }) => ({
       name,

@@ -22,7 +22,8 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
     ? await inStep('GitOps repository', () => readGitOps(settings, credentials, env))
     : { records: [], lock: undefined, files: undefined }
   const record = recordInUse(gitops, settings.pools)
-  const base = await readBase(settings, await registryOf(env, settings, credentials), log.progress)
+  const sources = { credentials, gitops: known ? gitops : undefined }
+  const base = await readBase(settings, await registryOf(env, settings, credentials), log.progress, sources)
   const kernel = await findKernelFor(base.kernel, settings)
   const document = checkDocument({
     base: base.kernel,

@@ -191,10 +191,10 @@ function recordOf({ image, kind, contents, prediction, created }: RecordParts): 
 }
 
 /** How a record names the base of a layered image. */
-function recordedBase({ pinned, tag, contents }: Base): NonNullable<ImageRecord['base']> {
+function recordedBase({ pinned, from, tag, contents }: Base): NonNullable<ImageRecord['base']> {
   return {
     image: formatPinnedReference(pinned),
-    from: 'reference',
+    from,
     tag,
     layerDiffIds: { count: contents.diffIds.length, chainDigest: chainId(contents.diffIds) ?? pinned.digest },
   }

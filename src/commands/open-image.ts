@@ -5,6 +5,7 @@ import { openConnections, readAuthorities } from '../edge/connections.ts'
 import { readLocalText } from '../edge/files.ts'
 import { defaultCacheDirectory, type LayerCache, openLayerCache } from '../edge/layer-cache.ts'
 import { openArchive, openLayout } from '../edge/oci-layout.ts'
+import { dockerConfigOf, isPullSecretText } from '../edge/pull-secret.ts'
 import { readRegistriesConf } from '../edge/registries-conf.ts'
 import { openRegistry, type RegistryClient } from '../edge/registry.ts'
 import { noCredentials, type RegistryCredentials, readRegistryCredentials } from '../edge/registry-credentials.ts'
@@ -49,6 +50,17 @@ function whenAsked(open: () => Promise<RegistryClient>): RegistryClient {
   }
 }
 
+/** One that knows the pull secret only, as the nodes of the cluster do. Throws as `registryOf`. */
+export async function nodesRegistryOf(
+  environment: Environment,
+  settings: RegistrySettings,
+  secret: string,
+): Promise<RegistryClient> {
+  // REGISTRY_AUTH_FILE and HOME would add what only this machine has
+  const pullSecret = await readPullSecret(secret)
+  return await clientWith(await readRegistryCredentials({ environment: {}, pullSecret }), environment, settings)
+}
+
 /** One that asks as somebody without credentials. Throws as `registryOf`. */
 export async function anonymousRegistryOf(
   environment: Environment,
@@ -86,9 +98,10 @@ export async function pullAccessOf(
   return { pullSecret, credential, registriesConf, caBundle }
 }
 
-/** The secret itself, or the file that it names. */
+/** The JSON of auth files, out of the secret itself or the file that it names. */
 async function readPullSecret(secret: string | undefined): Promise<string | undefined> {
-  return secret === undefined || secret.startsWith('{') ? secret : await readLocalText(secret)
+  if (secret === undefined) return undefined
+  return isPullSecretText(secret) ? dockerConfigOf(secret) : dockerConfigOf(await readLocalText(secret), secret)
 }
 
 /** What earlier runs read of layers, where the settings and the machine allow it. */

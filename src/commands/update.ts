@@ -72,7 +72,9 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   )
   await inStep('GitOps repository', async () => checkTree(settings, gitops.files))
   const registry = await registryOf(env, settings, credentials)
-  const base = await log.group('Read the base image', () => readBase(settings, registry, log.progress))
+  const base = await log.group('Read the base image', () =>
+    readBase(settings, registry, log.progress, { credentials, gitops, clusterId: settings.clusterId }),
+  )
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
   const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))
   for (const { evr, missing } of choice.incomplete)
@@ -123,7 +125,7 @@ function leaveAlone({ settings, log, gitops, situation, base, choice }: Facts, w
 
 async function plan(facts: Facts): Promise<Work> {
   const { settings, base, choice, situation } = facts
-  const containerfile = renderContainerfile(planFor(base, choice.kernel, settings))
+  const containerfile = renderContainerfile(planFor(base, choice.kernel))
   const given = await givenImage(settings)
   const { packages, extraPackages } = choice.kernel
   const inputs = { settings, base: base.pinned.digest, packages, extraPackages, containerfile, image: given?.digest }

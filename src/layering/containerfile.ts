@@ -7,7 +7,8 @@ import type { LayeringPlan } from './layering-plan.ts'
 export const packageDirectory = 'rpms'
 
 const mountPoint = '/run/attested-os-update/rpms'
-const kernelReleaseLabel = 'attested-os-update.kernel-release'
+/** Only images that we layered have it. */
+export const kernelReleaseLabel = 'attested-os-update.kernel-release'
 
 /** Labels that the built image carries beside those of its base (image-spec annotations.md names the first two). */
 export function layeredImageLabels(plan: LayeringPlan): Readonly<Record<string, string>> {

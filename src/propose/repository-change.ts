@@ -163,6 +163,7 @@ export function checkTree(settings: Settings, files: Files): CheckedTree {
   const resources = parsed.flatMap(resourcesOf)
   checkLayout(settings.layout, resources)
   checkKustomizations(settings, parsed)
+  checkClusterId(settings, readLock(settings.directory, files))
   const following = settings.pools
     .flatMap(pool => followers(parsed, pool))
     .filter(pool => !settings.pools.includes(pool))
@@ -177,6 +178,17 @@ interface CheckedTree {
   readonly resources: readonly Resource[]
   /** Pools that get the image along with those asked for. */
   readonly following: readonly string[]
+}
+
+function checkClusterId({ clusterId: wanted, directory }: Settings, lock: Lock | undefined): void {
+  const locked = lock?.cluster.id
+  if (wanted === undefined || locked === undefined || locked === null || wanted === locked) return
+  throw new ToolError('CLUSTER_DIFFERS', 'the lock is that of another cluster', {
+    found: `cluster id ${locked}`,
+    wanted: `cluster-id ${wanted}`,
+    where: { source: lockPath(directory) },
+    hint: 'check directory and cluster-id: one directory is for one cluster',
+  })
 }
 
 function addRecords(
@@ -248,6 +260,7 @@ function nextLock(
   ])
   return {
     ...lock,
+    cluster: { ...lock.cluster, id: settings.clusterId ?? lock.cluster.id },
     pools: { ...lock.pools, ...Object.fromEntries(asked) },
     valuesFrom: changed && today > lock.valuesFrom ? today : lock.valuesFrom,
   }

@@ -1,10 +1,12 @@
 // The settings of update and check: which are read, by which type, and the rules between them.
 
+import { readBaseSettings } from './base-requests.ts'
 import type { SettingsReader } from './reader.ts'
 import type { CacheSettings, CheckSettings, Settings } from './settings.ts'
 import {
   parseBoolean,
   parseBranch,
+  parseClusterId,
   parseDays,
   parseDirectory,
   parseDist,
@@ -16,7 +18,6 @@ import {
   parseMachineConfigName,
   parsePackageName,
   parsePath,
-  parseReference,
   parseRepositoryUrl,
   parseSecureBoot,
   parseTemplate,
@@ -25,7 +26,6 @@ import {
 import {
   architectureWords,
   bankWords,
-  baseFromWords,
   builderWords,
   coverageWords,
   gitopsRemoteWords,
@@ -52,7 +52,7 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
   const baseBranch = settings.optional('base-branch', parseBranch)
   const valueLifetime = settings.required('value-lifetime', parseDays)
   const pools = settings.requiredList('pools', parseDnsLabel)
-  const baseImage = settings.required('base-image', parseReference)
+  const base = readBaseSettings(settings)
   const kernelVersion = settings.required('kernel-version', parseKernelVersion)
   const kernelRepositories = settings.requiredList('kernel-repositories', parseRepositoryUrl)
   const dist = settings.optional('dist', parseDist)
@@ -63,7 +63,6 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
   const caBundle = settings.optional('ca-bundle', parsePath)
   const allowUnsignedPackages = settings.required('allow-unsigned-packages', parseBoolean)
   const cached = readCache(settings)
-  settings.required('base-from', parseWord(baseFromWords))
   settings.required('gitops-remote', parseWord(gitopsRemoteWords))
 
   if (kernelRepositories.valid && allowInsecure.valid && !allowInsecure()) {
@@ -87,7 +86,7 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
     baseBranch: baseBranch(),
     valueLifetime: valueLifetime(),
     pools: pools(),
-    baseImage: baseImage(),
+    ...base(),
     kernelVersion: kernelVersion(),
     kernelRepositories: kernelRepositories(),
     dist: dist(),
@@ -103,6 +102,7 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
 
 export const readUpdate: ReadRequest<Settings> = settings => {
   const check = readCheck(settings)
+  const clusterId = settings.optional('cluster-id', parseClusterId)
   const dryRun = settings.required('dry-run', parseBoolean)
   const layout = settings.required('layout', parseWord(layoutWords))
   const target = settings.requiredList('target', parseWord(targetWords))
@@ -148,6 +148,7 @@ export const readUpdate: ReadRequest<Settings> = settings => {
 
   return () => ({
     ...check(),
+    clusterId: clusterId(),
     dryRun: dryRun(),
     layout: layout(),
     target: target(),

@@ -3,6 +3,7 @@
 export class Credentials {
   readonly #gitopsToken: string | undefined
   readonly #pullSecret: string | undefined
+  readonly #kubeconfig: string | undefined
 
   /** The token is the one that GitHub makes for each job: pull requests that it opens have their checks held back. */
   readonly isJobToken: boolean
@@ -11,9 +12,11 @@ export class Credentials {
     readonly gitopsToken?: string | undefined
     readonly jobToken?: string | undefined
     readonly pullSecret?: string | undefined
+    readonly kubeconfig?: string | undefined
   }) {
     this.#gitopsToken = secrets.gitopsToken
     this.#pullSecret = secrets.pullSecret
+    this.#kubeconfig = secrets.kubeconfig
     this.isJobToken = secrets.gitopsToken !== undefined && secrets.gitopsToken === secrets.jobToken
   }
 
@@ -25,6 +28,11 @@ export class Credentials {
   /** Registry credentials: JSON, or the path of a file with it. */
   get pullSecret(): string | undefined {
     return this.#pullSecret
+  }
+
+  /** Credentials of a cluster: the text of a kubeconfig, or a path, or several as KUBECONFIG has them. */
+  get kubeconfig(): string | undefined {
+    return this.#kubeconfig
   }
 
   toJSON(): { gitopsToken: string | null } {

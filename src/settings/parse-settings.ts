@@ -18,7 +18,11 @@ import { type CommandName, commandWords } from './words.ts'
 export interface Secrets {
   /** Name of the secret → its text, from inputs or `--<name>-file`. */
   readonly given: ReadonlyMap<string, string>
-  readonly environment: { readonly GITOPS_TOKEN?: string | undefined; readonly GITHUB_TOKEN?: string | undefined }
+  readonly environment: {
+    readonly GITOPS_TOKEN?: string | undefined
+    readonly GITHUB_TOKEN?: string | undefined
+    readonly KUBECONFIG?: string | undefined
+  }
 }
 
 /** All that the world told; `problems` are those that were found on the way here. */
@@ -85,8 +89,23 @@ export function parseSettings<Name extends CommandName>(sources: Sources & { rea
   const credentials = credentialsOf(sources.secrets)
   if (command === 'update' && credentials.gitopsToken === undefined && !reader.says('dry-run', 'true'))
     reader.problems.push(new ToolError('TOKEN_MISSING', 'no token for the GitOps repository is given'))
+  if (reader.says('base-from', 'cluster')) checkClusterAccess(reader, sources.secrets)
   throwAll(reader.problems)
   return { command, request: request(), credentials, quiet: quiet() }
+}
+
+/** A cluster is asked with a kubeconfig or with the service account of the pod. */
+function checkClusterAccess(reader: SettingsReader, { given, environment }: Secrets): void {
+  const inCluster = reader.says('in-cluster', 'true')
+  if (inCluster && given.get('kubeconfig') !== undefined)
+    reader.refuse('SETTING_INVALID', 'in-cluster', 'kubeconfig and in-cluster are both given', {
+      wanted: 'one of them',
+    })
+  if (!inCluster && !given.get('kubeconfig') && !environment.KUBECONFIG)
+    reader.refuse('SETTING_MISSING', 'base-from', 'base-from: cluster needs the credentials of the cluster', {
+      wanted: 'kubeconfig, or in-cluster: true',
+      hint: 'set KUBECONFIG, the input kubeconfig, or --kubeconfig-file; docs/permissions.md says which rights they need',
+    })
 }
 
 /** The command that a word names. Throws USAGE, SETTING_NOT_SUPPORTED or SETTING_INVALID. */
@@ -179,5 +198,6 @@ function credentialsOf({ given, environment }: Secrets): Credentials {
     gitopsToken: first(candidates),
     jobToken: first([given.get('github-token'), environment.GITHUB_TOKEN]),
     pullSecret: first([given.get('pull-secret')]),
+    kubeconfig: first([given.get('kubeconfig'), environment.KUBECONFIG]),
   })
 }

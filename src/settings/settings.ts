@@ -26,8 +26,29 @@ export interface CacheSettings {
   readonly cacheDirectory: string | undefined
 }
 
+/** Where the base image is named. */
+export type BaseFrom = 'reference' | 'release' | 'cluster' | 'lock'
+
+/** Which base image: part of the requests of `update` and `check`. */
+export interface BaseSettings {
+  readonly baseFrom: BaseFrom
+  /** There for base-from reference. */
+  readonly baseImage: ImageReference | undefined
+  /** There for base-from release. */
+  readonly releaseImage: ImageReference | undefined
+  /** Name of a stream of node images, or of a tag of the release. */
+  readonly baseStream: string | undefined
+  /** Repositories that the base may come from; undefined: any. */
+  readonly baseRepositories: readonly { readonly registry: string; readonly repository: string }[] | undefined
+  /** Release of the cluster, where the settings name it. */
+  readonly clusterVersion: string | undefined
+  readonly inCluster: boolean
+}
+
 /** Settings of `update`. */
-export interface Settings extends RegistrySettings, CacheSettings {
+export interface Settings extends RegistrySettings, CacheSettings, BaseSettings {
+  /** ClusterVersion `spec.clusterID`. */
+  readonly clusterId: string | undefined
   readonly dryRun: boolean
   /** OCI architecture. */
   readonly architecture: 'amd64'
@@ -45,7 +66,6 @@ export interface Settings extends RegistrySettings, CacheSettings {
   readonly pools: readonly string[]
   /** With `{pool}`. */
   readonly machineConfigName: string
-  readonly baseImage: ImageReference
   /** `latest`, a version, version-release, or comparisons. */
   readonly kernelVersion: string
   /** Base URLs without a trailing slash. */
@@ -76,7 +96,7 @@ export type CheckSettings = Pick<
   | 'baseBranch'
   | 'valueLifetime'
   | 'pools'
-  | 'baseImage'
+  | keyof BaseSettings
   | 'kernelVersion'
   | 'kernelRepositories'
   | 'dist'

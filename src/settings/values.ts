@@ -110,6 +110,24 @@ export function parseImageRepository(text: string): { readonly registry: string;
   return { registry, repository }
 }
 
+/** Version of an OpenShift or OKD release: 4.20.3, 4.21.0-okd-scos.1. */
+export const parseClusterVersion = parseMatching(
+  /^\d{1,4}\.\d{1,4}\.\d{1,6}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/,
+  'a version like 4.20.3',
+)
+
+/** RFC 1123 subdomain: a stream of node images, or a tag of a release. */
+export const parseStreamName = parseMatching(
+  /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/,
+  'a name like rhel-9 or rhel-coreos: lower-case letters, digits, - and .',
+  253,
+)
+
+export const parseClusterId = parseMatching(
+  /^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/,
+  'a UUID, as `oc get clusterversion version -o jsonpath={.spec.clusterID}` prints it',
+)
+
 /** Base URL of an RPM repository, returned without trailing slashes. http is allowed here; allow-insecure decides. */
 export function parseRepositoryUrl(text: string): string {
   if (/^(?:metalink|mirrorlist)=/.test(text))
