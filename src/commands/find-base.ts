@@ -4,11 +4,14 @@ import type { RegistryClient } from '../edge/registry.ts'
 import { environment } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
 import { formatImageReference, type ImageReference, parsePinnedReference } from '../formats/oci/reference.ts'
+import type { ImageSource } from '../image/image-source.ts'
 import {
   chooseNodeImage,
   imageReferencesPath,
   nodeImageTags,
+  type ReleasePayload,
   readReleasePayload,
+  readReleaseVersion,
   releaseMetadataPath,
 } from '../layering/base-release.ts'
 import type { Credentials } from '../settings/credentials.ts'
@@ -103,15 +106,14 @@ async function baseOfRelease(
 ): Promise<Omit<FoundBase, 'from'>> {
   const { architecture, baseStream } = settings
   const image = await registry.openImage(release, architecture)
-  const files = await readImageFiles(image, [imageReferencesPath, releaseMetadataPath])
-  const references = files.get(imageReferencesPath)
+  const references = (await readImageFiles(image, [imageReferencesPath])).get(imageReferencesPath)
   if (references === undefined)
     throw new ToolError('RELEASE_INVALID', 'the image is no release image', {
       found: `no ${imageReferencesPath}`,
       wanted: 'a release image of OpenShift or OKD, such as quay.io/openshift-release-dev/ocp-release:4.20.3-x86_64',
       where: { source: image.source },
     })
-  const payload = readReleasePayload(references, files.get(releaseMetadataPath), image.source)
+  const payload = await versioned(image, readReleasePayload(references, image.source))
   const candidates = []
   for (const tag of nodeImageTags(payload, image.source)) {
     const { config } = await inStep(`labels of tag ${tag.name}`, () => registry.openImage(tag.image, architecture))
@@ -119,4 +121,11 @@ async function baseOfRelease(
   }
   const chosen = chooseNodeImage(candidates, baseStream, image.source)
   return { reference: chosen.image, followed: release.digest === undefined, clusterVersion: payload.version }
+}
+
+/** Nearly every payload names its version in image-references; the file beside it need not be looked for then. */
+async function versioned(image: ImageSource, payload: ReleasePayload): Promise<ReleasePayload> {
+  if (payload.version !== undefined) return payload
+  const metadata = (await readImageFiles(image, [releaseMetadataPath])).get(releaseMetadataPath)
+  return metadata === undefined ? payload : { ...payload, version: readReleaseVersion(metadata, image.source) }
 }

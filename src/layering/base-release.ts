@@ -29,15 +29,8 @@ export interface NodeImageCandidate extends PayloadTag {
 /** Real payloads have about 200. */
 const mostTags = 5000
 
-/**
- * Reads image-references, and for the version release-metadata where the other one has no name.
- * Throws RELEASE_INVALID with the place.
- */
-export function readReleasePayload(
-  imageReferences: Uint8Array,
-  releaseMetadata: Uint8Array | undefined,
-  source: string,
-): ReleasePayload {
+/** Reads image-references. Throws RELEASE_INVALID with the place, REFERENCE_INVALID. */
+export function readReleasePayload(imageReferences: Uint8Array, source: string): ReleasePayload {
   const stream = jsonOf(imageReferences, source, imageReferencesPath)
   const refuse = (path: string, found: unknown, wanted: string): never => {
     throw invalid(source, `${imageReferencesPath}${path}`, found, wanted)
@@ -46,11 +39,8 @@ export function readReleasePayload(
   const tags = member(stream.spec, 'tags')
   if (!Array.isArray(tags)) return refuse('/spec/tags', tags, 'a list')
   if (tags.length > mostTags) refuse('/spec/tags', `${tags.length} tags`, `at most ${mostTags}`)
-  const name = member(stream.metadata, 'name')
-  const metadata = releaseMetadata === undefined ? {} : jsonOf(releaseMetadata, source, releaseMetadataPath)
-  const version = [name, metadata.version].find(one => typeof one === 'string' && one !== '')
   return {
-    version: typeof version === 'string' ? version : undefined,
+    version: versionOf(member(stream.metadata, 'name')),
     tags: tags.flatMap((tag: unknown, index): PayloadTag[] => {
       const tagName = member(tag, 'name')
       if (typeof tagName !== 'string') return refuse(`/spec/tags/${index}/name`, tagName, 'a name')
@@ -63,6 +53,14 @@ export function readReleasePayload(
     }),
   }
 }
+
+/** The version that release-metadata gives; undefined where it has none. Throws RELEASE_INVALID. */
+export function readReleaseVersion(releaseMetadata: Uint8Array, source: string): string | undefined {
+  return versionOf(jsonOf(releaseMetadata, source, releaseMetadataPath).version)
+}
+
+const versionOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined
 
 /** `^(rhel|stream)…-coreos…`, what openshift/os builds, and the names of releases before that rule. */
 function mayBeNodeImage(name: string, builtFrom: string | undefined): boolean {

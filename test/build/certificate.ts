@@ -55,6 +55,8 @@ export interface SigningKeyOptions {
   readonly extensions?: readonly ExtensionToMake[]
   /** 1: no extensions. */
   readonly version?: 1
+  /** The year in whose first second it ends to be valid; 2060 when left out. */
+  readonly until?: number
 }
 
 export interface ExtensionToMake {
@@ -84,9 +86,9 @@ export function signatureAlgorithm(bank: Bank, key: KeyObject): Uint8Array {
 export function makeSigningKey(seed: string | number = 'test', options: SigningKeyOptions = {}): SigningKey {
   const commonName = options.commonName ?? `Test signing key ${seed}`
   const name = JSON.stringify([String(seed), commonName, options.issuer?.commonName ?? null])
-  const { issuer, curve, digest = 'sha256', authority, usages = [], version, pathLength } = options
+  const { issuer, curve, digest = 'sha256', authority, usages = [], version, pathLength, until = 2060 } = options
   const more = (options.extensions ?? []).map(one => extension(one))
-  const form = JSON.stringify([name, curve, digest, authority, usages, version, pathLength, more.map(formatHex)])
+  const form = JSON.stringify([name, curve, digest, authority, usages, version, pathLength, until, more.map(formatHex)])
   const kept = createHash('sha256')
     .update(issuer?.certificate ?? '')
     .update(form)
@@ -116,7 +118,7 @@ export function makeSigningKey(seed: string | number = 'test', options: SigningK
     serialNumber,
     signatureAlgorithm(digest, signingKey),
     issuerName,
-    sequence(newYear(2020), newYear(2060)),
+    sequence(newYear(2020), newYear(until)),
     subjectName,
     publicKey,
     ...(version === 1 ? [] : [context(3, extensions)]),

@@ -4,6 +4,7 @@ import {
   type NodeImageCandidate,
   nodeImageTags,
   readReleasePayload,
+  readReleaseVersion,
 } from '../../src/layering/base-release.ts'
 import { cuts, faultOf, flips, outcome } from '../build/damage.ts'
 import { builtByOpenshiftOs, imageReferences, releaseMetadata } from '../build/release-payload.ts'
@@ -14,7 +15,7 @@ const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
 const tag = (name: string, digit: string, more: object = {}) => ({ name, image: pinned(digit), ...more })
 const source = 'registry.example/release:1'
 const read = (tags: Parameters<typeof imageReferences>[0], name?: string) =>
-  readReleasePayload(bytes(imageReferences(tags, name)), undefined, source)
+  readReleasePayload(bytes(imageReferences(tags, name)), source)
 const names = (tags: Parameters<typeof imageReferences>[0]) => nodeImageTags(read(tags), source).map(({ name }) => name)
 
 const nodeLabels = { 'containers.bootc': '1', 'ostree.bootable': 'true' }
@@ -45,8 +46,8 @@ describe('the payload of a release', () => {
 
   it('takes the version from release-metadata where image-references has none', () => {
     const unnamed = { ...imageReferences([]), metadata: {} }
-    expect(readReleasePayload(bytes(unnamed), bytes(releaseMetadata('4.19.9')), source).version).toBe('4.19.9')
-    expect(readReleasePayload(bytes(unnamed), undefined, source).version).toBeUndefined()
+    expect(readReleaseVersion(bytes(releaseMetadata('4.19.9')), source)).toBe('4.19.9')
+    expect(readReleasePayload(bytes(unnamed), source).version).toBeUndefined()
   })
 
   it.each([
@@ -87,14 +88,14 @@ describe('the payload of a release', () => {
     ],
     ['more tags than any release has', bytes({ ...imageReferences([]), spec: { tags: Array(5001).fill({}) } })],
   ])('refuses %s', (_, document) => {
-    expect(faultOf(() => readReleasePayload(document, undefined, source)).code).toBe('RELEASE_INVALID')
+    expect(faultOf(() => readReleasePayload(document, source)).code).toBe('RELEASE_INVALID')
   })
 
   it('ends in a value or in an error of ours, wherever it is cut or changed', () => {
     const whole = bytes(imageReferences([tag('rhel-coreos', '1')]))
     const changed = [...whole.keys()].map(offset => whole.map((byte, at) => (at === offset ? byte ^ 1 : byte)))
     const damaged = [...cuts(whole), ...[...flips(whole)].map(({ bytes }) => bytes), ...changed]
-    const outcomes = new Set(damaged.map(one => outcome(() => readReleasePayload(one, undefined, source))))
+    const outcomes = new Set(damaged.map(one => outcome(() => readReleasePayload(one, source))))
     expect([...outcomes].sort()).toEqual(['REFERENCE_INVALID', 'RELEASE_INVALID', 'read'])
   })
 })
