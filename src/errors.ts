@@ -216,6 +216,11 @@ export const errorCodes = {
 
   // kernel repository
   REPOSITORY_UNREACHABLE: row('remote', 'the RPM repository does not answer or has no repodata/repomd.xml'),
+  CLIENT_CERTIFICATE_REFUSED: row(
+    'remote',
+    'the RPM repository does not accept the client certificate',
+    'an entitlement may have ended, or be for other repositories; see docs/repositories.md',
+  ),
   REPOSITORY_INVALID: row('input', 'the metadata of the RPM repository cannot be read'),
   CHECKSUM_MISMATCH: row(
     'input',
@@ -245,7 +250,7 @@ export const errorCodes = {
   // build
   BUILDER_NOT_FOUND: row(
     'input',
-    'no container builder can be used here: podman, buildah or docker',
+    'neither podman nor buildah can be used here',
     'install podman, or give an already built image with image',
   ),
   BUILD_FAILED: row('input', 'the container build ended with an error'),

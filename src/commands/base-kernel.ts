@@ -2,6 +2,7 @@
 
 import type { Progress } from '../edge/progress.ts'
 import type { RegistryClient } from '../edge/registry.ts'
+import type { PackageOptions } from '../edge/rpm-repository.ts'
 import { environment } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
@@ -22,6 +23,7 @@ import { type BaseSources, findBase } from './find-base.ts'
 import { readKernelRepositories } from './kernel-repositories.ts'
 import { layerCacheOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
+import { tellAges } from './repository-access.ts'
 
 export interface Base {
   /** The manifest for the architecture, by digest. */
@@ -97,20 +99,29 @@ function layeredDigests({ gitops }: BaseSources): ReadonlySet<OciDigest> {
 }
 
 /** The kernel for this base. Throws as `findKernelFor`, and why there is none: KERNEL_NOT_FOUND, KERNEL_INCOMPLETE, DOWNGRADE_REFUSED. */
-export async function chooseKernelFor(base: BaseKernel, settings: CheckSettings): Promise<KernelChoice> {
+export async function chooseKernelFor(
+  base: BaseKernel,
+  settings: CheckSettings,
+  access: PackageOptions,
+): Promise<KernelChoice> {
   return await inStep('kernel', async () => {
-    const choice = await findKernelFor(base, settings)
+    const choice = await findKernelFor(base, settings, access)
     if ('problem' in choice) throw choice.problem
     return choice
   })
 }
 
 /** The kernel for this base, or why there is none. Throws as `readKernelRepositories` and EXTRA_PACKAGE_NOT_FOUND. */
-export async function findKernelFor(base: BaseKernel, settings: CheckSettings): Promise<KernelChoice | NoKernel> {
-  const { kernelRepositories, extraPackages, allowInsecure, dist, allowDowngrade } = settings
+export async function findKernelFor(
+  base: BaseKernel,
+  settings: CheckSettings,
+  access: PackageOptions,
+): Promise<KernelChoice | NoKernel> {
+  const { kernelRepositories, extraPackages, dist, allowDowngrade } = settings
   return await inStep('kernel', async () => {
     const names = namesToFetch(base, extraPackages)
-    const repositories = await readKernelRepositories(kernelRepositories, names, { allowInsecure })
+    const repositories = await readKernelRepositories(kernelRepositories, names, access)
+    tellAges(repositories, settings.repositoryMaxAge, access.log)
     const request = parseKernelRequest(settings.kernelVersion)
     return findKernel({ base, repositories, request, dist, extraPackages, allowDowngrade })
   })

@@ -4,7 +4,7 @@ import type { PullAccess } from '../edge/builder/pull-access.ts'
 import { type Builder, type BuildResult, buildImage } from '../edge/builder.ts'
 import type { Log } from '../edge/log.ts'
 import { openLayout } from '../edge/oci-layout.ts'
-import { packageFileName } from '../edge/rpm-repository.ts'
+import { type PackageOptions, packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
 import type { ImageSource } from '../image/image-source.ts'
@@ -36,11 +36,11 @@ export function planFor(base: Base, kernel: KernelPackages): LayeringPlan {
 export async function fetchPackages(
   kernel: KernelPackages,
   scratch: string,
-  allowInsecure: boolean,
+  access: PackageOptions,
 ): Promise<DownloadedKernel> {
   const directory = `${scratch}/context/${packageDirectory}`
   await makeDirectory(directory)
-  return await downloadKernel(kernel, directory, { allowInsecure })
+  return await downloadKernel(kernel, directory, access)
 }
 
 export interface BuiltLayout {

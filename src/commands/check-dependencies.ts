@@ -1,7 +1,7 @@
 // Whether the chosen packages and the base fit together, before anything is built; the repositories are asked who has what is missing.
 
 import type { DownloadOptions } from '../edge/download.ts'
-import { fetchRepositories } from '../edge/rpm-repository.ts'
+import { fetchRepositories } from '../edge/repository-metadata.ts'
 import { throwAll } from '../errors.ts'
 import type { Dependency } from '../formats/rpm/dependency.ts'
 import type { HeaderStructure } from '../formats/rpm/header.ts'

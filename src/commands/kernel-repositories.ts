@@ -1,12 +1,7 @@
 // Asks the kernel repositories and downloads the chosen packages; joins edge with the formats and checks it needs.
 
-import {
-  type DownloadedPackage,
-  downloadPackages,
-  type FetchedRepository,
-  fetchRepositories,
-  readPackage,
-} from '../edge/rpm-repository.ts'
+import { type FetchedRepository, fetchRepositories } from '../edge/repository-metadata.ts'
+import { type DownloadedPackage, downloadPackages, type PackageOptions, readPackage } from '../edge/rpm-repository.ts'
 import { ToolError } from '../errors.ts'
 import { fileSha256 } from '../formats/rpm/file-list.ts'
 import { repositoryFormats } from '../formats/rpm/repository-formats.ts'
@@ -18,7 +13,7 @@ import { checkIdentity } from '../kernel/package-identity.ts'
 export async function readKernelRepositories(
   urls: readonly string[],
   names: ReadonlySet<string>,
-  options: { readonly allowInsecure: boolean },
+  options: PackageOptions,
 ): Promise<FetchedRepository[]> {
   return await fetchRepositories(urls, names, repositoryFormats, options)
 }
@@ -37,7 +32,7 @@ export interface DownloadedKernel {
 export async function downloadKernel(
   kernel: KernelPackages,
   directory: string,
-  options: { readonly allowInsecure: boolean },
+  options: PackageOptions,
 ): Promise<DownloadedKernel> {
   const packages = await downloadPackages([...kernel.packages, ...kernel.extraPackages], directory, options)
   let vmlinuzSha256: string | undefined

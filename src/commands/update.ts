@@ -4,6 +4,7 @@ import { type Builder, findBuilders } from '../edge/builder.ts'
 import type { ProposalResult } from '../edge/github.ts'
 import type { Log } from '../edge/log.ts'
 import type { RegistryClient } from '../edge/registry.ts'
+import type { PackageOptions } from '../edge/rpm-repository.ts'
 import { type Environment, environment, withScratchDirectory } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
 import { formatPinnedReference } from '../formats/oci/reference.ts'
@@ -11,6 +12,7 @@ import { formatEvr } from '../formats/rpm/version.ts'
 import { namedAs, onBaseLayers } from '../image/base-layers.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
+import { insecureRepositories } from '../kernel/insecure-repositories.ts'
 import { renderContainerfile } from '../layering/containerfile.ts'
 import { changeKey } from '../propose/change-key.ts'
 import { expandImageTag } from '../propose/image-tag.ts'
@@ -37,6 +39,7 @@ import {
 import { anonymousRegistryOf, pullAccessOf, registryOf } from './open-image.ts'
 import { pushAndReadBack } from './push-image.ts'
 import { inspectImage } from './read-image.ts'
+import { repositoryAccess } from './repository-access.ts'
 import { dryRun, dryRunWithoutBuilder, type Known, noKernel, nothingToSay, proposed } from './update-result.ts'
 
 /** What is known when base and kernel stand. */
@@ -49,6 +52,8 @@ interface Facts {
   readonly gitops: GitOpsTree
   readonly situation: Situation
   readonly base: Base
+  /** To the kernel repositories. */
+  readonly access: PackageOptions
   readonly choice: KernelChoice
 }
 
@@ -76,10 +81,22 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
     readBase(settings, registry, log.progress, { credentials, gitops, clusterId: settings.clusterId }),
   )
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
-  const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings))
+  const access = await repositoryAccess(env, settings, credentials, log)
+  const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings, access))
   for (const { evr, missing } of choice.incomplete)
     log.warning(`kernel ${formatEvr(evr)} is newer but not whole in the repositories: ${missing.join(', ')} missing`)
-  const facts: Facts = { settings, environment: env, credentials, log, registry, gitops, situation, base, choice }
+  const facts: Facts = {
+    settings,
+    environment: env,
+    credentials,
+    log,
+    registry,
+    gitops,
+    situation,
+    base,
+    access,
+    choice,
+  }
 
   const why = whyNot(facts)
   if (why !== undefined) return leaveAlone(facts, why)
@@ -145,7 +162,7 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
   const { settings, log, registry, gitops } = work
   const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
   const { vmlinuzSha256 } = await log.group('Download the packages', () =>
-    inStep('packages', () => fetchPackages(work.choice.kernel, scratch, settings.allowInsecure)),
+    inStep('packages', () => fetchPackages(work.choice.kernel, scratch, work.access)),
   )
   if (builders instanceof ToolError) return dryRunWithoutBuilder(known(work), builders, work.containerfile)
   const image = await unlessNoBuilder(work, () => readyImage(work, builders, scratch, vmlinuzSha256))
@@ -157,7 +174,8 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
   const change = proposeChange(settings, gitops.files, record, others.records, others.resolved)
   if (change.files.length === 0)
     return nothingToSay(known(work), { outcome: 'unchanged', pullRequest: undefined }, record.image)
-  const http = settings.kernelRepositories.filter(url => url.startsWith('http:'))
+  const { packages, extraPackages } = work.choice.kernel
+  const http = insecureRepositories(settings.kernelRepositories, [...packages, ...extraPackages])
   const text = pullRequestText(settings, change, record, {
     changeKey: work.key,
     downgraded:
@@ -186,7 +204,7 @@ async function unlessNoBuilder<T>({ settings }: Work, step: () => Promise<T>): P
 
 async function findBuildersFor({ settings, environment, given }: Work): Promise<readonly Builder[]> {
   if (given !== undefined) return []
-  return await inStep('builder', () => findBuilders(settings.builder, environment, settings.architecture))
+  return await inStep('builder', () => findBuilders(settings.builder, environment))
 }
 
 /** The image, built, checked and predicted, under the name that it will have. */
@@ -205,7 +223,8 @@ async function readyImage(
     given === undefined
       ? await log.group('Build the image', () => inStep('build', () => layoutFor(settings, parts, log)))
       : { source: given, build: null }
-  for (const warning of build?.warnings ?? []) log.warning(warning)
+  if (build?.network === 'host')
+    log.warning('the build was not cut off from the network: no way without network works on this machine')
   return await log.group('Check the image and predict', () =>
     inStep('checks', async () => {
       const built = await inspectImage(source, { progress: log.progress })

@@ -6,11 +6,14 @@ import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { ToolError } from '../errors.ts'
+import type { ClientCertificate } from './client-certificate.ts'
 
 /** Gives the agent for a request; agents, and so connections, are shared by all requests of one `Connections`. */
 export interface Connections {
   /** `unverified`: certificates are not checked. */
   agentFor(url: URL, unverified: boolean): Agent
+  /** The client certificate that this host may ask for. */
+  clientFor(url: URL): ClientCertificate | undefined
 }
 
 export interface ConnectionOptions {
@@ -18,25 +21,34 @@ export interface ConnectionOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Certificates in PEM, trusted besides those of Node.js and of the system. */
   readonly authorities?: readonly string[]
+  /** Shown to the hosts that it is for. */
+  readonly client?: ClientCertificate | undefined
 }
 
 /**
  * Connections by the proxies of the environment; a loopback host is never asked through a proxy, as Go's programs do it too.
  * `agentFor` throws SETTING_INVALID for a proxy that cannot be used.
  */
-export function openConnections({ environment, authorities = [] }: ConnectionOptions): Connections {
+export function openConnections({ environment, authorities = [], client }: ConnectionOptions): Connections {
   const agents = new Map<string, Agent>()
-  let context: SecureContext | undefined
+  const contexts = new Map<ClientCertificate | undefined, SecureContext>()
+  const clientFor = (url: URL) => (client?.isFor(url) === true ? client : undefined)
+  const contextFor = (own: ClientCertificate | undefined): SecureContext => {
+    const context = contexts.get(own) ?? trustedBy(authorities, own)
+    contexts.set(own, context)
+    return context
+  }
   return {
+    clientFor,
     agentFor(url, unverified) {
       const secure = url.protocol === 'https:'
       const proxied = !isLoopback(url.hostname)
-      const key = `${secure} ${proxied} ${secure && unverified}`
+      const own = clientFor(url)
+      const key = `${secure} ${proxied} ${secure && unverified} ${own !== undefined}`
       const known = agents.get(key)
       if (known !== undefined) return known
       const options = { keepAlive: true, ...(proxied ? { proxyEnv: proxiesOf(environment) } : {}) }
-      context ??= secure && !unverified ? trustedBy(authorities) : undefined
-      const trust = unverified ? { rejectUnauthorized: false } : { secureContext: context }
+      const trust = unverified ? { rejectUnauthorized: false } : secure ? { secureContext: contextFor(own) } : {}
       const agent = secure ? new TlsAgent({ ...options, ...trust }) : new Agent(options)
       agents.set(key, agent)
       return agent
@@ -68,9 +80,9 @@ function proxyUrl(name: string, value: string): string {
 }
 
 /** Node.js's own list, what NODE_EXTRA_CA_CERTS adds, the system's store (SSL_CERT_FILE, SSL_CERT_DIR), and ours. */
-function trustedBy(authorities: readonly string[]): SecureContext {
+function trustedBy(authorities: readonly string[], client: ClientCertificate | undefined): SecureContext {
   const all = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...authorities])
-  return createSecureContext({ ca: [...all] })
+  return createSecureContext({ ca: [...all], ...client?.pem() })
 }
 
 export function isLoopback(hostname: string): boolean {

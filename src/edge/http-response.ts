@@ -4,9 +4,14 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { ToolError } from '../errors.ts'
+import { type ClientCertificate, refusedCertificate } from './client-certificate.ts'
 import { type Connections, plainConnections } from './connections.ts'
 
 export interface HttpResponse {
+  /** The first byte of the body is this one of the file: that of the range asked for, or 0. */
+  readonly from: number
+  /** Says, when it comes back, that the file is still the same: a strong ETag, or Last-Modified (RFC 9110, 13.1.5). */
+  readonly validator: string | undefined
   readonly body: AsyncIterable<Uint8Array>
   /** Drops the connection when the body was not read to its end. */
   close(): void
@@ -17,6 +22,8 @@ export interface RequestOptions {
   readonly allowInsecure: boolean
   /** Authorities and proxies; by default those of the environment. */
   readonly connections?: Connections | undefined
+  /** The rest of a file of which the bytes before `from` are there. A server may answer with the whole file. */
+  readonly range?: { readonly from: number; readonly validator: string | undefined } | undefined
   /** Milliseconds without a byte. */
   readonly stall: number
   /** Milliseconds for the whole answer. */
@@ -48,24 +55,35 @@ export async function openResponse(url: string, options: RequestOptions): Promis
     clock.stop()
     abort.abort()
   }
+  const connections = options.connections ?? plainConnections
+  let at = url
   try {
-    let at = url
+    let range = options.range
     for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
       refuseInsecure(at, url, options.allowInsecure)
-      const response = await get(at, abort.signal, options.connections ?? plainConnections)
+      const response = await get(at, abort.signal, connections, rangeHeaders(range))
       clock.touch()
       const status = response.statusCode ?? 0
-      if (status === 200) return { body: bytesOf(response, url, clock), close }
-      const next = redirectTarget(status, response, at)
-      if (next === undefined) throw wrongStatus(url, status)
+      const from = status === 200 ? 0 : status === 206 ? startOf(response, range?.from) : undefined
+      if (from !== undefined)
+        return { from, validator: validatorOf(response), body: bytesOf(response, url, clock), close }
+      const whole = range !== undefined && (status === 416 || status === 206)
+      const next = whole ? at : redirectTarget(status, response, at)
+      if (next === undefined) throw wrongStatus(url, status, connections.clientFor(new URL(at)))
       response.destroy()
+      if (whole) range = undefined
       at = next
     }
     throw unreachable(url, `more than ${maxRedirects} redirects`, false)
   } catch (error) {
     close()
     if (error instanceof ToolError || error instanceof ResponseFault) throw error
-    throw unreachable(url, clock.expired() ?? codeOf(error), true)
+    const client = connections.clientFor(new URL(at))
+    const code = codeOf(error)
+    // with TLS 1.3 a server may also just hang up after it has seen the certificate
+    if (client !== undefined && (/ALERT/.test(code) || client.notNow() !== undefined))
+      throw refusedCertificate(client, url, code)
+    throw unreachable(url, clock.expired() ?? code, true)
   }
 }
 
@@ -80,14 +98,33 @@ async function* bytesOf(response: IncomingMessage, url: string, clock: Clock): A
   }
 }
 
-function get(url: string, signal: AbortSignal, connections: Connections): Promise<IncomingMessage> {
+function get(
+  url: string,
+  signal: AbortSignal,
+  connections: Connections,
+  range: Readonly<Record<string, string>>,
+): Promise<IncomingMessage> {
   const start = url.startsWith('https:') ? requestHttps : requestHttp
-  const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'attested-os-update' }
+  const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'attested-os-update', ...range }
   return new Promise((resolve, reject) => {
     start(url, { headers, signal, agent: connections.agentFor(new URL(url), false) }, resolve)
       .on('error', reject)
       .end()
   })
+}
+
+function rangeHeaders(range: RequestOptions['range']): Readonly<Record<string, string>> {
+  if (range === undefined) return {}
+  return { range: `bytes=${range.from}-`, ...(range.validator === undefined ? {} : { 'if-range': range.validator }) }
+}
+
+/** Where a part begins, if that is where it should. */
+function startOf({ headers }: IncomingMessage, from: number | undefined): number | undefined {
+  return from !== undefined && headers['content-range']?.startsWith(`bytes ${from}-`) === true ? from : undefined
+}
+
+function validatorOf({ headers }: IncomingMessage): string | undefined {
+  return headers.etag?.startsWith('"') === true ? headers.etag : headers['last-modified']
 }
 
 function redirectTarget(status: number, response: IncomingMessage, from: string): string | undefined {
@@ -107,15 +144,27 @@ function refuseInsecure(url: string, asked: string, allowInsecure: boolean): voi
   })
 }
 
-function wrongStatus(url: string, status: number): ResponseFault {
+function wrongStatus(url: string, status: number, client: ClientCertificate | undefined): Error {
+  const denied = [401, 403].includes(status)
+  // 400, 495 and 496: nginx, ngx_http_ssl_module
+  if (client !== undefined && (denied || [400, 495, 496].includes(status)))
+    return refusedCertificate(client, url, `HTTP status ${status}`)
+  if (denied)
+    return unreachable(
+      url,
+      `HTTP status ${status}`,
+      false,
+      'a repository for subscribers needs kernel-repository-client-certificate',
+    )
   return unreachable(url, `HTTP status ${status}`, status >= 500 || status === 408 || status === 429)
 }
 
-function unreachable(url: string, found: string, again: boolean): ResponseFault {
+function unreachable(url: string, found: string, again: boolean, hint?: string): ResponseFault {
   const reason = new ToolError('REPOSITORY_UNREACHABLE', 'cannot download a file of an RPM repository', {
     found,
     wanted: 'HTTP status 200 and the whole file',
     where: { source: url },
+    ...(hint === undefined ? {} : { hint }),
   })
   return new ResponseFault(reason, again)
 }

@@ -1,9 +1,9 @@
 // A directory with what was read of layers, for the next run. It is only a help: whatever is wrong with it, the layer is read again.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { constants } from 'node:fs'
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, open, rename, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { evictOldest, openOwnDirectory, openOwnFile } from './own-directory.ts'
 import type { Environment } from './surroundings.ts'
 
 export interface LayerCache {
@@ -24,9 +24,7 @@ const defaultCeilings: CacheCeilings = { total: 2 * 1024 ** 3, entry: 512 * 1024
 
 const keyName = 'key'
 const keyLength = 32
-const entryPattern = /^[0-9a-f]{64}\.layer$/
-/** Of a run that was killed; a write takes seconds. */
-const leftOverAfter = 60 * 60 * 1000
+const names = { entry: /^[0-9a-f]{64}\.layer$/, temporary: /^(?:key|[0-9a-f]{64}\.layer)\.[0-9a-f]{16}$/ }
 
 /** Where the cache is when nobody says: XDG base directory specification; undefined without a home. */
 export function defaultCacheDirectory({ XDG_CACHE_HOME, HOME }: Environment): string | undefined {
@@ -43,9 +41,7 @@ export async function openLayerCache(
   ceilings: CacheCeilings = defaultCeilings,
 ): Promise<LayerCache | undefined> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const found = await lstat(directory)
-    if (!found.isDirectory() || !isOurs(found) || (found.mode & 0o022) !== 0) return undefined
+    if (!(await openOwnDirectory(directory))) return undefined
     const key = (await readWhole(join(directory, keyName), keyLength)) ?? (await makeKey(directory))
     if (key?.length !== keyLength) return undefined
     return cacheIn(directory, key, ceilings)
@@ -79,7 +75,7 @@ function cacheIn(directory: string, key: Uint8Array, ceilings: CacheCeilings): L
       if (bytes.length > ceilings.entry) return
       try {
         await writeWhole(directory, `${name}.layer`, [mark(key, name, bytes), bytes], rename)
-        await evict(directory, ceilings.total)
+        await evictOldest(directory, ceilings.total, names)
       } catch {
         // no room, or somebody removed the directory
       }
@@ -125,40 +121,14 @@ async function writeWhole(
 
 /** undefined for what is not there, not ours, no plain file, or too large. */
 async function readWhole(path: string, ceiling: number): Promise<Buffer | undefined> {
-  let file: FileHandle | undefined
+  const file = await openOwnFile(path)
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    const found = await file.stat()
-    if (!found.isFile() || !isOurs(found) || found.size > ceiling) return undefined
+    if (file === undefined || (await file.stat()).size > ceiling) return undefined
     const bytes = await file.readFile()
     return bytes.length > ceiling ? undefined : bytes
   } catch {
     return undefined
   } finally {
     await file?.close()
-  }
-}
-
-function isOurs({ uid }: { readonly uid: number }): boolean {
-  return process.getuid === undefined || uid === process.getuid()
-}
-
-/** Removes entries until the others fit, and what killed runs left. Another run may remove the same ones. */
-async function evict(directory: string, total: number): Promise<void> {
-  const entries: { readonly path: string; readonly size: number; readonly used: number }[] = []
-  for (const name of await readdir(directory)) {
-    if (name === keyName) continue
-    const path = join(directory, name)
-    const found = await stat(path).catch(() => undefined)
-    if (found === undefined) continue
-    if (entryPattern.test(name)) entries.push({ path, size: found.size, used: found.mtimeMs })
-    else if (/^(?:key|[0-9a-f]{64}\.layer)\.[0-9a-f]{16}$/.test(name) && Date.now() - found.mtimeMs > leftOverAfter)
-      await rm(path, { force: true })
-  }
-  let sum = entries.reduce((bytes, { size }) => bytes + size, 0)
-  for (const { path, size } of entries.sort((a, b) => a.used - b.used)) {
-    if (sum <= total) return
-    await rm(path, { force: true })
-    sum -= size
   }
 }

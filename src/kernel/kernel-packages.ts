@@ -14,6 +14,10 @@ export interface RepositoryPackage {
   readonly size: number
   /** Whole URL of the RPM file. */
   readonly location: string
+  /** Where else the same file is, in the order in which to ask; absent: nowhere. */
+  readonly otherLocations?: readonly string[]
+  /** A metalink that came by https has the hash of the metadata that has `checksum`, so that the file may come by plain http. */
+  readonly boundByMetalink?: true
   readonly sourceRpm: string | null
 }
 

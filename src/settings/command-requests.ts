@@ -13,12 +13,12 @@ import {
   parseDnsLabel,
   parseGitHubRepository,
   parseImageRepository,
+  parseKernelRepository,
   parseKernelVersion,
   parseLayoutLocation,
   parseMachineConfigName,
   parsePackageName,
   parsePath,
-  parseRepositoryUrl,
   parseSecureBoot,
   parseTemplate,
   parseWord,
@@ -54,7 +54,9 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
   const pools = settings.requiredList('pools', parseDnsLabel)
   const base = readBaseSettings(settings)
   const kernelVersion = settings.required('kernel-version', parseKernelVersion)
-  const kernelRepositories = settings.requiredList('kernel-repositories', parseRepositoryUrl)
+  const kernelRepositories = settings.requiredList('kernel-repositories', parseKernelRepository)
+  const kernelRepositoryCa = settings.optional('kernel-repository-ca', parsePath)
+  const repositoryMaxAge = settings.required('repository-max-age', parseDays)
   const dist = settings.optional('dist', parseDist)
   const extraPackages = settings.list('extra-packages', parsePackageName)
   const allowDowngrade = settings.required('allow-downgrade', parseBoolean)
@@ -66,7 +68,7 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
   settings.required('gitops-remote', parseWord(gitopsRemoteWords))
 
   if (kernelRepositories.valid && allowInsecure.valid && !allowInsecure()) {
-    const plain = kernelRepositories().find(url => url.startsWith('http:'))
+    const plain = kernelRepositories().find(text => /^(?:[a-z]+=)?http:/.test(text))
     if (plain !== undefined)
       settings.refuse(
         'INSECURE_NOT_ALLOWED',
@@ -89,6 +91,8 @@ export const readCheck: ReadRequest<CheckSettings> = settings => {
     ...base(),
     kernelVersion: kernelVersion(),
     kernelRepositories: kernelRepositories(),
+    kernelRepositoryCa: kernelRepositoryCa(),
+    repositoryMaxAge: repositoryMaxAge(),
     dist: dist(),
     extraPackages: extraPackages(),
     allowDowngrade: allowDowngrade(),

@@ -4,6 +4,8 @@ export class Credentials {
   readonly #gitopsToken: string | undefined
   readonly #pullSecret: string | undefined
   readonly #kubeconfig: string | undefined
+  readonly #clientCertificate: string | undefined
+  readonly #clientKey: string | undefined
 
   /** The token is the one that GitHub makes for each job: pull requests that it opens have their checks held back. */
   readonly isJobToken: boolean
@@ -13,10 +15,14 @@ export class Credentials {
     readonly jobToken?: string | undefined
     readonly pullSecret?: string | undefined
     readonly kubeconfig?: string | undefined
+    readonly clientCertificate?: string | undefined
+    readonly clientKey?: string | undefined
   }) {
     this.#gitopsToken = secrets.gitopsToken
     this.#pullSecret = secrets.pullSecret
+    this.#clientCertificate = secrets.clientCertificate
     this.#kubeconfig = secrets.kubeconfig
+    this.#clientKey = secrets.clientKey
     this.isJobToken = secrets.gitopsToken !== undefined && secrets.gitopsToken === secrets.jobToken
   }
 
@@ -33,6 +39,16 @@ export class Credentials {
   /** Credentials of a cluster: the text of a kubeconfig, or a path, or several as KUBECONFIG has them. */
   get kubeconfig(): string | undefined {
     return this.#kubeconfig
+  }
+
+  /** For the kernel repositories: PEM, or the path of a file with it; given together with its key. */
+  get clientCertificate(): string | undefined {
+    return this.#clientCertificate
+  }
+
+  /** As `clientCertificate`. */
+  get clientKey(): string | undefined {
+    return this.#clientKey
   }
 
   toJSON(): { gitopsToken: string | null } {

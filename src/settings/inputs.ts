@@ -397,7 +397,7 @@ const table: readonly Input[] = [
     defaultNote: 'required',
     commands: 'uci',
     ...now,
-    help: 'Base URLs of the RPM repositories that hold the kernel.',
+    help: 'The RPM repositories that hold the kernel: base URLs, or `metalink=` or `mirrorlist=` and the URL of such a list.',
     example: 'https://mirror.example.org/kernel/x86_64',
   },
   {
@@ -405,23 +405,24 @@ const table: readonly Input[] = [
     type: 'path',
     secret: true,
     commands: 'uc',
-    ...notYet,
-    help: 'Client certificate for the kernel repositories.',
+    ...now,
+    help: 'Client certificate for the kernel repositories, in PEM, or the path of a file with it; shown to their own hosts only.',
   },
   {
     name: 'kernel-repository-client-key',
     type: 'path',
     secret: true,
     commands: 'uc',
-    ...notYet,
-    help: 'Key of the client certificate for the kernel repositories.',
+    ...now,
+    help: 'Key of the client certificate, in PEM without a passphrase, or the path of a file with it.',
   },
   {
     name: 'kernel-repository-ca',
     type: 'path',
     commands: 'uc',
-    ...notYet,
-    help: 'Certificate authority of the kernel repositories.',
+    ...now,
+    help: 'A PEM file of certificate authorities that kernel repositories may have besides the usual ones.',
+    example: 'redhat-uep.pem',
   },
   {
     name: 'dist',
@@ -479,8 +480,9 @@ const table: readonly Input[] = [
     type: 'number',
     default: '30',
     commands: 'uc',
-    ...notYet,
+    ...now,
     help: 'Days after which unchanged repository metadata gives a warning.',
+    example: '7',
   },
 
   // the image
@@ -796,7 +798,7 @@ const table: readonly Input[] = [
     default: 'true',
     commands: 'ucpfvae',
     support: 'ucpfe',
-    help: 'Keep what was read of layers, by their digests, for the next run.',
+    help: 'Keep what was read of layers, by their digests, and RPM packages, by their checksums, for the next run.',
     example: 'false',
   },
   {
@@ -805,7 +807,7 @@ const table: readonly Input[] = [
     defaultNote: '`$XDG_CACHE_HOME/attested-os-update/layers`, else below `~/.cache`',
     commands: 'ucpfvae',
     support: 'ucpfe',
-    help: 'Where that is kept: a directory of your own, at most 2 GiB. It may be saved and restored whole, with its key.',
+    help: 'Where that is kept: a directory of your own, at most 2 GiB for layers and 2 GiB for packages. It may be saved and restored whole, with its key.',
     example: '.cache/layers',
   },
   {

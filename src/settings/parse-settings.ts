@@ -90,6 +90,7 @@ export function parseSettings<Name extends CommandName>(sources: Sources & { rea
   if (command === 'update' && credentials.gitopsToken === undefined && !reader.says('dry-run', 'true'))
     reader.problems.push(new ToolError('TOKEN_MISSING', 'no token for the GitOps repository is given'))
   if (reader.says('base-from', 'cluster')) checkClusterAccess(reader, sources.secrets)
+  checkClientCertificate(reader, sources.secrets)
   throwAll(reader.problems)
   return { command, request: request(), credentials, quiet: quiet() }
 }
@@ -106,6 +107,18 @@ function checkClusterAccess(reader: SettingsReader, { given, environment }: Secr
       wanted: 'kubeconfig, or in-cluster: true',
       hint: 'set KUBECONFIG, the input kubeconfig, or --kubeconfig-file; docs/permissions.md says which rights they need',
     })
+}
+
+function checkClientCertificate(reader: SettingsReader, { given }: Secrets): void {
+  const parts = ['kernel-repository-client-certificate', 'kernel-repository-client-key']
+  const [half, other] = parts.filter(name => given.has(name))
+  if (half !== undefined && other === undefined)
+    reader.problems.push(
+      new ToolError('SETTING_MISSING', 'certificate and key of a client belong together', {
+        found: half,
+        wanted: parts.join(' and '),
+      }),
+    )
 }
 
 /** The command that a word names. Throws USAGE, SETTING_NOT_SUPPORTED or SETTING_INVALID. */
@@ -199,5 +212,7 @@ function credentialsOf({ given, environment }: Secrets): Credentials {
     jobToken: first([given.get('github-token'), environment.GITHUB_TOKEN]),
     pullSecret: first([given.get('pull-secret')]),
     kubeconfig: first([given.get('kubeconfig'), environment.KUBECONFIG]),
+    clientCertificate: first([given.get('kernel-repository-client-certificate')]),
+    clientKey: first([given.get('kernel-repository-client-key')]),
   })
 }

@@ -124,7 +124,8 @@ function settingRow(input: Input): string {
   const kind = words === undefined ? input.type : input.type === 'list' ? `list of ${words}` : words
   const standing = input.default === undefined ? (input.defaultNote ?? 'none') : `\`${input.default}\``
   const commands = input.commands === 'all' ? 'all' : commandsOf(input).join(', ')
-  const secret = input.secret === true ? ` Secret; environment: \`${input.environment}\`.` : ''
+  const variable = input.environment === undefined ? '' : `; environment: \`${input.environment}\``
+  const secret = input.secret === true ? ` Secret${variable}.` : ''
   const example = input.example === undefined ? '' : ` Example: \`${input.example}\`.`
   return `| \`${input.name}\` | ${kind} | ${cell(standing)} | ${commands} | ${cell(`${input.help}${secret}${example}`)} |`
 }

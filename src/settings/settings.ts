@@ -8,7 +8,7 @@ import type { bootChainWords, bootFileWords, formatWords, phaseWords, trusteeSha
 export type Target = 'trusted-execution-clusters' | 'trustee'
 export type TrusteeShape = 'list' | 'map'
 export type CoveragePart = 'shim' | 'boot-loader' | 'kernel' | 'initramfs' | 'command-line'
-export type BuilderChoice = 'auto' | 'podman' | 'buildah' | 'docker'
+export type BuilderChoice = 'auto' | 'podman' | 'buildah'
 
 /** How registries are reached: part of all requests that read images. */
 export interface RegistrySettings {
@@ -68,8 +68,12 @@ export interface Settings extends RegistrySettings, CacheSettings, BaseSettings 
   readonly machineConfigName: string
   /** `latest`, a version, version-release, or comparisons. */
   readonly kernelVersion: string
-  /** Base URLs without a trailing slash. */
+  /** Base URLs without a trailing slash; `metalink=` and `mirrorlist=` before other URLs. */
   readonly kernelRepositories: readonly string[]
+  /** Path of a PEM file: authorities of the repositories beside the usual ones. */
+  readonly kernelRepositoryCa: string | undefined
+  /** Days after which metadata is old enough for a warning. */
+  readonly repositoryMaxAge: number
   readonly dist: string | undefined
   readonly extraPackages: readonly string[]
   readonly allowDowngrade: boolean
@@ -99,6 +103,8 @@ export type CheckSettings = Pick<
   | keyof BaseSettings
   | 'kernelVersion'
   | 'kernelRepositories'
+  | 'kernelRepositoryCa'
+  | 'repositoryMaxAge'
   | 'dist'
   | 'extraPackages'
   | 'allowDowngrade'

@@ -2,6 +2,7 @@
 
 import { ToolError } from '../errors.ts'
 import { type ImageReference, parseImageReference } from '../formats/oci/reference.ts'
+import { formatRepositorySource, parseRepositorySource } from '../formats/rpm/repository-source.ts'
 import { shown } from './given.ts'
 import { nearest } from './suggest.ts'
 import { bootFileWords, secureBootWords, type Words } from './words.ts'
@@ -128,23 +129,9 @@ export const parseClusterId = parseMatching(
   'a UUID, as `oc get clusterversion version -o jsonpath={.spec.clusterID}` prints it',
 )
 
-/** Base URL of an RPM repository, returned without trailing slashes. http is allowed here; allow-insecure decides. */
-export function parseRepositoryUrl(text: string): string {
-  if (/^(?:metalink|mirrorlist)=/.test(text))
-    throw new ToolError('SETTING_NOT_SUPPORTED', 'metalink= and mirrorlist= are not supported yet', {
-      found: shown(text),
-      wanted: 'a base URL',
-    })
-  const wanted = 'an https URL without user, password, query and fragment'
-  if (!/^https?:\/\/[^\s]+$/.test(text) || text.length > 2048 || !URL.canParse(text)) return refuse(text, wanted)
-  const url = new URL(text)
-  if (url.username !== '' || url.password !== '')
-    throw new ToolError('SETTING_INVALID', 'the URL holds a user or a password', {
-      found: `${url.protocol}//…@${url.host}`,
-      wanted,
-    })
-  if (text.includes('?') || text.includes('#')) return refuse(text, wanted)
-  return text.replace(/\/+$/, '')
+/** A repository, a metalink or a list of mirrors, as kernel-repositories has them. http is allowed here; allow-insecure decides. */
+export function parseKernelRepository(text: string): string {
+  return formatRepositorySource(parseRepositorySource(text))
 }
 
 /** Where an image is. */

@@ -14,6 +14,8 @@ export interface Misbehaviour {
   readonly stallAfter?: number
   /** Break the connection before any answer. */
   readonly refuse?: boolean
+  /** Answer a request for a range with that range (RFC 9110, 14), and give the file this ETag. */
+  readonly etag?: string
 }
 
 export interface FileServer extends AsyncDisposable {
@@ -21,6 +23,8 @@ export interface FileServer extends AsyncDisposable {
   readonly url: string
   /** Paths asked for, in order, without leading slash. */
   readonly requests: readonly string[]
+  /** The Range of each request, and its If-Range. */
+  readonly ranges: readonly (readonly [string | undefined, string | undefined])[]
   close(): Promise<void>
 }
 
@@ -30,11 +34,17 @@ export async function serveFiles(
   misbehave: (path: string, attempt: number) => Misbehaviour | undefined = () => undefined,
 ): Promise<FileServer> {
   const requests: string[] = []
+  const ranges: [string | undefined, string | undefined][] = []
   const server = createServer((request, response) => {
     const path = pathOf(request)
     requests.push(path)
+    const { range, 'if-range': ifRange } = request.headers
+    ranges.push([range, ifRange?.toString()])
     const attempt = requests.filter(one => one === path).length
-    answer(response, files.get(path), misbehave(path, attempt) ?? {})
+    const wrong = misbehave(path, attempt) ?? {}
+    const from =
+      wrong.etag !== undefined && ifRange === wrong.etag ? /^bytes=(\d+)-$/.exec(range ?? '')?.[1] : undefined
+    answer(response, files.get(path), wrong, from === undefined ? undefined : Number(from))
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -42,28 +52,37 @@ export async function serveFiles(
     server.closeAllConnections()
     await new Promise<void>(resolve => server.close(() => resolve()))
   }
-  return { url: `http://127.0.0.1:${port}`, requests, close, [Symbol.asyncDispose]: close }
+  return { url: `http://127.0.0.1:${port}`, requests, ranges, close, [Symbol.asyncDispose]: close }
 }
 
 function pathOf(request: IncomingMessage): string {
   return decodeURIComponent(new URL(request.url ?? '/', 'http://127.0.0.1').pathname.slice(1))
 }
 
-function answer(response: ServerResponse, file: Uint8Array | undefined, wrong: Misbehaviour): void {
+function answer(
+  response: ServerResponse,
+  file: Uint8Array | undefined,
+  wrong: Misbehaviour,
+  from: number | undefined,
+): void {
   if (wrong.refuse === true) {
     response.destroy()
     return
   }
   const body = wrong.body ?? file
-  const status = wrong.status ?? (body === undefined ? 404 : 200)
-  const bytes = body ?? new Uint8Array()
+  const part = from !== undefined && body !== undefined && from < body.length
+  const status = wrong.status ?? (body === undefined ? 404 : part ? 206 : from === undefined ? 200 : 416)
+  const bytes = (part ? body.subarray(from) : body) ?? new Uint8Array()
   const partial = wrong.breakAfter ?? wrong.stallAfter
-  response.writeHead(status, { 'content-length': String(bytes.length), ...wrong.headers })
+  const range = part ? { 'content-range': `bytes ${from}-${body.length - 1}/${body.length}` } : {}
+  const etag = wrong.etag === undefined ? {} : { etag: wrong.etag }
+  response.writeHead(status, { 'content-length': String(bytes.length), ...etag, ...range, ...wrong.headers })
   if (partial === undefined) {
     response.end(bytes)
     return
   }
   response.write(bytes.subarray(0, partial), () => {
-    if (wrong.breakAfter !== undefined) response.destroy()
+    // a client forgets what it has not read yet when the connection breaks
+    if (wrong.breakAfter !== undefined) setTimeout(() => response.destroy(), 100)
   })
 }

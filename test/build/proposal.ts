@@ -39,6 +39,8 @@ export function makeSettings(changes: Partial<Settings> = {}): Settings {
     inCluster: false,
     kernelVersion: 'latest',
     kernelRepositories: ['https://mirror.example.com/baseos'],
+    kernelRepositoryCa: undefined,
+    repositoryMaxAge: 30,
     dist: undefined,
     extraPackages: [],
     allowDowngrade: false,

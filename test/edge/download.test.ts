@@ -119,3 +119,69 @@ describe('downloadBytes', () => {
     expect(server.requests).toEqual(['file', 'real'])
   })
 })
+
+describe('a file that breaks off', () => {
+  const etag = '"one"'
+  const resume = async (wrong: (attempt: number) => Misbehaviour | undefined, expected = right) => {
+    await using server = await serveFiles(new Map([['file', content]]), (_, attempt) => wrong(attempt))
+    const path = join(directory, 'file')
+    const outcome = await downloadFile(`${server.url}/file`, path, expected, options).then(
+      () => readFileSync(path).equals(content),
+      (error: unknown) => error,
+    )
+    return { outcome, ranges: [...server.ranges] }
+  }
+
+  it('is asked for from there on, as often as each part brings something', async () => {
+    const { outcome, ranges } = await resume(attempt => ({ etag, ...(attempt < 5 ? { breakAfter: 60_000 } : {}) }))
+    expect(outcome).toBe(true)
+    expect(ranges[0]).toEqual([undefined, undefined])
+    expect(ranges).toHaveLength(5)
+    for (const [range, validator] of ranges.slice(1))
+      expect([range, validator]).toEqual([expect.stringMatching(/^bytes=[1-9]\d*-$/), etag])
+  })
+
+  it('is fetched whole when it is another file by now', async () => {
+    const { outcome, ranges } = await resume(attempt =>
+      attempt === 1 ? { etag, breakAfter: 60_000 } : { etag: '"two"' },
+    )
+    expect(outcome).toBe(true)
+    expect(ranges).toHaveLength(2)
+  })
+
+  it('is fetched whole once more when the parts do not fit together', async () => {
+    const other = new Uint8Array(content.length)
+    const { outcome, ranges } = await resume(attempt =>
+      attempt === 1 ? { etag, breakAfter: 60_000, body: other } : { etag },
+    )
+    expect(outcome).toBe(true)
+    expect(ranges.map(([range]) => range === undefined)).toEqual([true, false, true])
+  })
+
+  it('is refused when it is wrong as a whole too', async () => {
+    const other = new Uint8Array(content.length)
+    const { outcome, ranges } = await resume(attempt => ({
+      etag,
+      body: other,
+      ...(attempt === 1 ? { breakAfter: 60_000 } : {}),
+    }))
+    expect(outcome).toEqual(fault('CHECKSUM_MISMATCH', /sha256/))
+    expect(ranges).toHaveLength(3)
+  })
+
+  it('ends at the first byte that is too many, also of a part', async () => {
+    const long = new Uint8Array([...content, 1])
+    const { outcome } = await resume(attempt => ({
+      etag,
+      body: long,
+      ...(attempt === 1 ? { breakAfter: 60_000 } : {}),
+    }))
+    expect(outcome).toEqual(fault('CHECKSUM_MISMATCH', /more than 300000/))
+  })
+
+  it('is left after some attempts of a server that drips', async () => {
+    const { outcome, ranges } = await resume(() => ({ etag, breakAfter: 1000 }))
+    expect(outcome).toEqual(fault('REPOSITORY_UNREACHABLE'))
+    expect(ranges.length).toBeLessThan(25)
+  })
+})

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { DownloadOptions } from '../../src/edge/download.ts'
-import { downloadPackages, fetchRepositories } from '../../src/edge/rpm-repository.ts'
+import { fetchRepositories } from '../../src/edge/repository-metadata.ts'
+import { downloadPackages } from '../../src/edge/rpm-repository.ts'
 import { repositoryFormats } from '../../src/formats/rpm/repository-formats.ts'
 import { type Misbehaviour, serveFiles } from '../build/file-server.ts'
 import { makeRpm } from '../build/rpm.ts'
@@ -106,8 +107,7 @@ describe('fetchRepositories', () => {
   })
 
   it.each([
-    ['metalink=https://a.example/m', 'SETTING_NOT_SUPPORTED'],
-    ['mirrorlist=https://a.example/m', 'SETTING_NOT_SUPPORTED'],
+    ['metalink=https://user:secret@a.example/', 'SETTING_INVALID'],
     ['/srv/repository', 'SETTING_INVALID'],
     ['file:///srv/repository', 'SETTING_INVALID'],
     ['https://a.example/?token=x', 'SETTING_INVALID'],

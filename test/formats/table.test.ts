@@ -36,8 +36,11 @@ import { parseUki } from '../../src/formats/pe/uki.ts'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
 import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
 import { resolveLocation } from '../../src/formats/rpm/location.ts'
+import { parseMetalink } from '../../src/formats/rpm/metalink.ts'
+import { parseMirrorlist } from '../../src/formats/rpm/mirrorlist.ts'
 import { readPrimary } from '../../src/formats/rpm/primary.ts'
 import { parseRepomd } from '../../src/formats/rpm/repomd.ts'
+import { formatRepositorySource, parseRepositorySource } from '../../src/formats/rpm/repository-source.ts'
 import { checkRpmDigests, parseRpm } from '../../src/formats/rpm/rpm-file.ts'
 import { formatEvr, parseEvr } from '../../src/formats/rpm/version.ts'
 import { parseSbat } from '../../src/formats/shim/sbat.ts'
@@ -52,6 +55,7 @@ import { makeCpio } from '../build/cpio.ts'
 import { cuts, flips } from '../build/damage.ts'
 import { makeEventLog, makeSha1Log } from '../build/event-log.ts'
 import { file, makeLayer, makeTar } from '../build/layer.ts'
+import { makeMetalink } from '../build/metalink.ts'
 import { makeImage } from '../build/oci-layout.ts'
 import { makeRpm, makeRpmDatabaseHeader } from '../build/rpm.ts'
 import { makeRepository } from '../build/rpm-repository.ts'
@@ -272,6 +276,30 @@ const rows: readonly Row[] = [
     sample: () => repositoryFile('repomd.xml'),
     parse: bytes => parseRepomd(textOf(bytes), 'sample'),
     again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseMetalink',
+    what: 'metalink',
+    sample: () => makeMetalink({ mirrors: ['https://a.example/os'], repomd: [repositoryFile('repomd.xml')] }),
+    parse: bytes => parseMetalink(textOf(bytes), 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseMirrorlist',
+    what: 'mirror list',
+    sample: () => Buffer.from('# baseos\nhttps://a.example/os\nhttp://b.example/os/\n'),
+    parse: bytes => parseMirrorlist(textOf(bytes), 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseRepositorySource',
+    what: 'entry of kernel-repositories',
+    sample: () => Buffer.from('metalink=https://mirrors.example/metalink?repo=f44&arch=x86_64'),
+    parse: bytes => parseRepositorySource(textOf(bytes)),
+    again: bytes => Buffer.from(formatRepositorySource(parseRepositorySource(textOf(bytes)))),
   },
   {
     folder: 'rpm',

@@ -38,8 +38,11 @@ const accepted: readonly (readonly [(text: string) => unknown, string, unknown])
   [values.parseDirectory, '.', ''],
   [values.parseDirectory, './clusters//north/', 'clusters/north'],
   [values.parseImageRepository, 'localhost:5000/os/worker', { registry: 'localhost:5000', repository: 'os/worker' }],
-  [values.parseRepositoryUrl, 'https://mirror.example.org/x86_64//', 'https://mirror.example.org/x86_64'],
-  [values.parseRepositoryUrl, 'http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+  [values.parseKernelRepository, 'https://mirror.example.org/x86_64//', 'https://mirror.example.org/x86_64'],
+  [values.parseKernelRepository, 'http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+  ...['metalink=https://a/m?repo=f44&arch=x86_64', 'mirrorlist=https://a/m?b/'].map(
+    text => [values.parseKernelRepository, text, text] as const,
+  ),
   [values.parseImageLocation, 'oci:layout', { kind: 'oci-layout', directory: 'layout', tag: undefined }],
   [values.parseImageLocation, 'oci-archive:a.tar', { kind: 'oci-archive', file: 'a.tar', tag: undefined }],
   [values.parseImageLocation, 'dir:/mnt/a:b', { kind: 'root-file-system', directory: '/mnt/a:b' }],
@@ -91,9 +94,11 @@ const refused: readonly (readonly [(text: string) => unknown, string, string?])[
     'https://user:pass@a/b',
     'https://a/b?c',
     'https://a/b#c',
-  ].map(text => [values.parseRepositoryUrl, text] as const),
-  [values.parseRepositoryUrl, 'metalink=https://a/b', 'SETTING_NOT_SUPPORTED'],
-  [values.parseRepositoryUrl, 'mirrorlist=https://a/b', 'SETTING_NOT_SUPPORTED'],
+  ].map(text => [values.parseKernelRepository, text] as const),
+  [values.parseKernelRepository, 'metalink=https://user:pass@a/b'],
+  [values.parseKernelRepository, 'mirrorlist=ftp://a/b'],
+  [values.parseKernelRepository, 'baseurl=https://a/b'],
+  [values.parseKernelRepository, 'https://a/$releasever/$basearch/os'],
   [values.parseLayoutLocation, 'oci-archive:a.tar', 'SETTING_NOT_SUPPORTED'],
   [values.parseLayoutLocation, 'dir:/', 'SETTING_NOT_SUPPORTED'],
   [values.parseImageLocation, 'dir:'],
@@ -120,7 +125,7 @@ describe('values', () => {
 
   it('does not repeat a password', () => {
     try {
-      values.parseRepositoryUrl('https://user:hunter2@mirror.example.org/x')
+      values.parseKernelRepository('https://user:hunter2@mirror.example.org/x')
       expect.unreachable()
     } catch (error) {
       expect(JSON.stringify(error) + String(error)).not.toContain('hunter2')

@@ -3,8 +3,8 @@
 import { type Checksum, parseChecksum, parseSize } from './checksum.ts'
 import { MetadataXml } from './xml.ts'
 
-/** The primary metadata: one entry per package. */
-export interface PrimaryReference {
+/** One file of metadata. */
+export interface MetadataReference {
   /** Relative to the repository's base URL. */
   readonly href: string
   readonly xmlBase: string | null
@@ -17,47 +17,63 @@ export interface PrimaryReference {
   readonly openSize: number | null
 }
 
+export interface Repomd {
+  /** As it stands there: mostly seconds since 1970. */
+  readonly revision: string | null
+  /** Of the newest file of metadata, seconds since 1970, as librepo counts it; null where none has one. */
+  readonly timestamp: number | null
+  /** The primary metadata: one entry per package. */
+  readonly primary: MetadataReference
+  /** Advisories. */
+  readonly updateinfo: MetadataReference | null
+}
+
 const root = 'repomd/data'
-const fields = ['checksum', 'open-checksum', 'size', 'open-size'] as const
+const fields = ['checksum', 'open-checksum', 'size', 'open-size', 'timestamp'] as const
 type Field = (typeof fields)[number]
 /** A real one has 3 KiB. */
 export const maxRepomdSize = 4 * 1024 * 1024
 
 interface Found {
-  texts: Map<Field, { text: string; type: string }>
+  readonly type: string
+  readonly texts: Map<Field, { text: string; type: string }>
   location: Readonly<Record<string, string>> | undefined
 }
 
 /** Reads a whole repomd.xml. Throws REPOSITORY_INVALID, also when there is no primary metadata or two of them. */
-export function parseRepomd(text: string, source: string): PrimaryReference {
-  let isPrimary = false
+export function parseRepomd(text: string, source: string): Repomd {
   let sawRoot = false
+  let revision: string | null = null
+  let timestamp: number | null = null
   let types: Readonly<Record<string, string>> = {}
+  let current: Found | undefined
   const found: Found[] = []
   const xml = new MetadataXml(
     {
-      wants: new Set(fields.map(field => `${root}/${field}`)),
+      wants: new Set(['repomd/revision', ...fields.map(field => `${root}/${field}`)]),
       open(path, attributes) {
         if (path === 'repomd') sawRoot = true
         if (path === root) {
-          isPrimary = attributes().type === 'primary'
-          if (isPrimary) found.push({ texts: new Map(), location: undefined })
+          current = { type: attributes().type ?? '', texts: new Map(), location: undefined }
+          found.push(current)
         }
-        if (!isPrimary) return
+        if (current === undefined) return
         types = attributes()
-        const primary = found.at(-1)
-        if (path === `${root}/location` && primary !== undefined) {
-          if (primary.location !== undefined) throw xml.error('two locations', 'one location')
-          primary.location = attributes()
+        if (path === `${root}/location`) {
+          if (current.location !== undefined && isRead(current)) throw xml.error('two locations', 'one location')
+          current.location = attributes()
         }
       },
       close(path, value) {
-        if (path === root) isPrimary = false
+        if (path === 'repomd/revision') revision = value === '' ? null : value
+        if (path === root) current = undefined
         const field = fields.find(one => path === `${root}/${one}`)
-        const texts = found.at(-1)?.texts
-        if (!isPrimary || field === undefined || texts === undefined) return
-        if (texts.has(field)) throw xml.error(`two of ${field}`, 'one of each')
-        texts.set(field, { text: value, type: types.type ?? '' })
+        if (current === undefined || field === undefined) return
+        // old tools write fractions
+        const seconds = field === 'timestamp' ? parseSize(value.replace(/\.[0-9]*$/, '')) : undefined
+        if (seconds !== undefined) timestamp = Math.max(timestamp ?? 0, seconds)
+        if (current.texts.has(field) && isRead(current)) throw xml.error(`two of ${field}`, 'one of each')
+        current.texts.set(field, { text: value, type: types.type ?? '' })
       },
     },
     source,
@@ -65,13 +81,29 @@ export function parseRepomd(text: string, source: string): PrimaryReference {
   if (text.length > maxRepomdSize) throw xml.error(`${text.length} characters`, `at most ${maxRepomdSize}`)
   xml.write(text)
   xml.close()
-  const [primary, second] = found
   if (!sawRoot) throw xml.error('another root element', 'repomd')
-  if (primary === undefined || second !== undefined) throw xml.error(`${found.length} of type primary`, 'one')
-  return referenceOf(primary, xml)
+  const ofType = (type: string) => {
+    const [one, second] = found.filter(data => data.type === type)
+    if (second !== undefined) throw xml.error(`2 or more of type ${type}`, 'one')
+    return one
+  }
+  const primary = ofType('primary')
+  const updateinfo = ofType('updateinfo')
+  if (primary === undefined) throw xml.error('none of type primary', 'one')
+  return {
+    revision,
+    timestamp,
+    primary: referenceOf(primary, xml),
+    updateinfo: updateinfo === undefined ? null : referenceOf(updateinfo, xml),
+  }
 }
 
-function referenceOf({ texts, location }: Found, xml: MetadataXml): PrimaryReference {
+/** Of other types nothing is judged, since nothing of them is used. */
+function isRead({ type }: Found): boolean {
+  return type === 'primary' || type === 'updateinfo'
+}
+
+function referenceOf({ type, texts, location }: Found, xml: MetadataXml): MetadataReference {
   const checksum = (field: Field) => {
     const given = texts.get(field)
     if (given === undefined) return null
@@ -88,8 +120,8 @@ function referenceOf({ texts, location }: Found, xml: MetadataXml): PrimaryRefer
   }
   const href = location?.href
   const own = checksum('checksum')
-  if (href === undefined || href === '') throw xml.error('primary without location', 'location with href')
-  if (own === null) throw xml.error('primary without checksum', 'a checksum')
+  if (href === undefined || href === '') throw xml.error(`${type} without location`, 'location with href')
+  if (own === null) throw xml.error(`${type} without checksum`, 'a checksum')
   return {
     href,
     xmlBase: location?.['xml:base'] ?? null,

@@ -23,12 +23,17 @@ describe('parseRepomd', () => {
       repomd.replace('</repomd>', `${others}</repomd>`),
     ])
       expect(parse(text)).toEqual({
-        href: expect.stringMatching(/^repodata\/[0-9a-f]{64}-primary\.xml\.gz$/),
-        xmlBase: null,
-        checksum: { type: 'sha256', hex },
-        size: expect.any(Number),
-        openChecksum: { type: 'sha256', hex },
-        openSize: expect.any(Number),
+        revision: '1',
+        timestamp: 1700000000,
+        primary: {
+          href: expect.stringMatching(/^repodata\/[0-9a-f]{64}-primary\.xml\.gz$/),
+          xmlBase: null,
+          checksum: { type: 'sha256', hex },
+          size: expect.any(Number),
+          openChecksum: { type: 'sha256', hex },
+          openSize: expect.any(Number),
+        },
+        updateinfo: null,
       })
   })
 
@@ -41,12 +46,12 @@ describe('parseRepomd', () => {
       .replace(/<open-checksum.*/, '')
       .replace(/<size>.*/, '')
       .replace(/<open-size>.*/, '')
-    expect(parse(bare)).toMatchObject({ size: null, openSize: null, openChecksum: null })
+    expect(parse(bare).primary).toMatchObject({ size: null, openSize: null, openChecksum: null })
   })
 
   it.each([
-    ['no primary', /<data type="primary">/, '<data type="other">', /^0 of/],
-    ['two primaries', '</repomd>', '<data type="primary"></data></repomd>', /^2 of/],
+    ['no primary', /<data type="primary">/, '<data type="other">', /^none of/],
+    ['two primaries', '</repomd>', '<data type="primary"></data></repomd>', /^2 or more of/],
     ['a weak checksum', '<checksum type="sha256">', '<checksum type="sha1">', /sha1/],
     ['a short checksum', /(<checksum type="sha256">)../, '$1', /checksum/],
     ['no checksum', /<checksum .*/, '', /without checksum/],

@@ -1,0 +1,69 @@
+// How the kernel repositories are reached: authorities, client certificate, cache and log, from settings and secrets.
+
+import { type ClientCertificate, parseClientCertificate } from '../edge/client-certificate.ts'
+import { openConnections, readAuthorities } from '../edge/connections.ts'
+import { readLocalText } from '../edge/files.ts'
+import type { Log } from '../edge/log.ts'
+import { defaultPackageDirectory, openPackageCache, type PackageCache } from '../edge/package-cache.ts'
+import type { FetchedRepository } from '../edge/repository-metadata.ts'
+import type { PackageOptions } from '../edge/rpm-repository.ts'
+import { type Environment, timeNow } from '../edge/surroundings.ts'
+import { parseRepositorySource } from '../formats/rpm/repository-source.ts'
+import { repositoryAge } from '../kernel/repository-age.ts'
+import type { Credentials } from '../settings/credentials.ts'
+import type { CacheSettings, CheckSettings } from '../settings/settings.ts'
+
+type Secrets = Pick<Credentials, 'clientCertificate' | 'clientKey'>
+
+/** Throws FILE_NOT_FOUND and INPUT_INVALID for the files of certificates and keys. */
+export async function repositoryAccess(
+  environment: Environment,
+  settings: CheckSettings,
+  secrets: Secrets,
+  log: Log,
+): Promise<PackageOptions> {
+  const { allowInsecure, kernelRepositoryCa: authority } = settings
+  const authorities = authority === undefined ? [] : await readAuthorities(authority)
+  const client = await clientCertificateOf(settings.kernelRepositories, secrets)
+  const why = client?.notNow()
+  if (why !== undefined) log.warning(`the client certificate of the kernel repositories ${why}`)
+  return {
+    allowInsecure,
+    connections: openConnections({ environment, authorities, client }),
+    cache: await packageCacheOf(environment, settings),
+    log,
+  }
+}
+
+async function clientCertificateOf(
+  repositories: readonly string[],
+  { clientCertificate, clientKey }: Secrets,
+): Promise<ClientCertificate | undefined> {
+  if (clientCertificate === undefined || clientKey === undefined) return undefined
+  const urls = repositories.map(text => parseRepositorySource(text).url)
+  return parseClientCertificate(await pemOf(clientCertificate), await pemOf(clientKey), urls)
+}
+
+/** The secret itself, or the file that it names. */
+async function pemOf(secret: string): Promise<string> {
+  return secret.includes('-----BEGIN ') ? secret : await readLocalText(secret)
+}
+
+/** In a directory of its own, also where the user names one: names of layers and packages do not meet. */
+async function packageCacheOf(
+  environment: Environment,
+  { cache, cacheDirectory }: CacheSettings,
+): Promise<PackageCache | undefined> {
+  const directory = cacheDirectory === undefined ? defaultPackageDirectory(environment) : `${cacheDirectory}/packages`
+  return cache && directory !== undefined ? await openPackageCache(directory) : undefined
+}
+
+/** Says how old the repositories are, and warns of those that are too old. */
+export function tellAges(repositories: readonly FetchedRepository[], maxAge: number, log: PackageOptions['log']): void {
+  const now = Date.parse(timeNow()) / 1000
+  for (const repository of repositories) {
+    const { text, isOld } = repositoryAge(repository, maxAge, now)
+    if (isOld) log?.warning(text)
+    else log?.info(text)
+  }
+}
