@@ -138,6 +138,16 @@ const merging: readonly ImageCase[] = [
     [whiteout(modules), file('usr/lib/modules/x', '')],
     [file('usr/lib/modules/x/vmlinuz', 'MZ new')],
   ),
+  {
+    rule: 'a layer that the manifest lists twice, with another between',
+    kernel: 'MZ old',
+    layers: [old, newKernel, old].map(entries => makeLayer(entries)),
+  },
+  {
+    rule: 'a layer that the manifest lists twice in a row',
+    kernel: 'MZ new',
+    layers: [old, newKernel, newKernel].map(entries => makeLayer(entries)),
+  },
   over('a directory again keeps its children', 'MZ old', [directory('usr/lib/modules/'), directory(modules)]),
   refused('a whiteout of a name that its layer has', 'takes it', old, [whiteout(kernel), file(kernel, 'MZ new')]),
   refused('an opaque root', 'takes it', old, [file('.wh..wh..opq', '')]),
