@@ -77,7 +77,9 @@ const tiers: readonly Tier[] = [
     name: 'podman',
     holds: 'real container builds',
     basic: false,
-    missing: asRoot(programs('podman', 'buildah', 'skopeo', 'docker-registry', 'unshare', 'tar', 'ldd', 'rpm')),
+    missing: asRoot(
+      programs('podman', 'buildah', 'dockerd', 'skopeo', 'docker-registry', 'unshare', 'tar', 'ldd', 'rpm'),
+    ),
   },
   {
     name: 'real',

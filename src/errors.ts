@@ -250,7 +250,7 @@ export const errorCodes = {
   // build
   BUILDER_NOT_FOUND: row(
     'input',
-    'neither podman nor buildah can be used here',
+    'no container builder can be used here: podman, buildah or docker',
     'install podman, or give an already built image with image',
   ),
   BUILD_FAILED: row('input', 'the container build ended with an error'),

@@ -56,7 +56,10 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
     const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
-    const proof = await scanLayers(image, { places, contents }, tree, room, options)
+    const proof = await scanLayers(image, { places, contents }, tree, room, options).catch((fault: unknown) => {
+      if (image.hasOtherPlace?.() !== true) throw fault
+    })
+    if (proof === undefined) continue
     const answer = await describe(image, tree, proof, options).catch((fault: unknown) => {
       // while something is wanted, answers and faults are of no worth
       if (wanted.length === 0) throw fault

@@ -204,7 +204,7 @@ async function unlessNoBuilder<T>({ settings }: Work, step: () => Promise<T>): P
 
 async function findBuildersFor({ settings, environment, given }: Work): Promise<readonly Builder[]> {
   if (given !== undefined) return []
-  return await inStep('builder', () => findBuilders(settings.builder, environment))
+  return await inStep('builder', () => findBuilders(settings.builder, environment, settings.architecture))
 }
 
 /** The image, built, checked and predicted, under the name that it will have. */
@@ -223,8 +223,7 @@ async function readyImage(
     given === undefined
       ? await log.group('Build the image', () => inStep('build', () => layoutFor(settings, parts, log)))
       : { source: given, build: null }
-  if (build?.network === 'host')
-    log.warning('the build was not cut off from the network: no way without network works on this machine')
+  for (const warning of build?.warnings ?? []) log.warning(warning)
   return await log.group('Check the image and predict', () =>
     inStep('checks', async () => {
       const built = await inspectImage(source, { progress: log.progress })

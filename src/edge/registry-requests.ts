@@ -91,11 +91,16 @@ export class RepositoryRequests {
 
   /**
    * A blob's bytes, not yet verified. A connection that breaks is continued where it broke; a registry that cannot do that is read from the start
-   * again, and what was given already is passed over: whoever verifies the digest sees every byte once.
+   * again, and what was given already is passed over: whoever verifies the digest sees every byte once. `start`: bytes that came from elsewhere.
    */
-  async *blob(repository: string, blob: Descriptor, source: string): AsyncGenerator<Uint8Array, void, undefined> {
+  async *blob(
+    repository: string,
+    blob: Descriptor,
+    source: string,
+    start = 0,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const resume = new Resumption(this.limits)
-    let received = 0
+    let received = start
     for (;;) {
       const from = resume.byRange ? received : 0
       const answer = await this.send(repository, 'pull', {

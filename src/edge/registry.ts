@@ -2,7 +2,6 @@
 
 import { ToolError } from '../errors.ts'
 import { parseImageConfig } from '../formats/oci/config.ts'
-import type { Descriptor } from '../formats/oci/descriptor.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { type ImagePlace, imagePlaces, isInsecureTarget } from '../formats/oci/image-places.ts'
 import { documentCeiling } from '../formats/oci/json.ts'
@@ -11,11 +10,12 @@ import { acceptedManifests } from '../formats/oci/media-types.ts'
 import { formatImageReference, type ImageReference } from '../formats/oci/reference.ts'
 import type { RegistryRow } from '../formats/oci/registries-conf.ts'
 import type { ImageSource } from '../image/image-source.ts'
+import { afterMirrors, type BlobPlace, mirroredBlobs } from './mirrored-blobs.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
 import { type HttpLimits, isBroken } from './registry-http.ts'
 import { type PushOptions, type PushResult, pushImage } from './registry-push.ts'
 import { RepositoryRequests } from './registry-requests.ts'
-import { collect, sha256Digest, verified } from './verified-stream.ts'
+import { collect, sha256Digest } from './verified-stream.ts'
 
 export interface RegistryOptions extends HttpLimits {
   readonly credentials: RegistryCredentials
@@ -63,17 +63,24 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
   const itself = (reference: ImageReference): readonly ImagePlace[] => [
     { reference, insecure: isInsecureTarget(registries, reference), isMirror: false },
   ]
+  const requestsAt = ({ reference: at, insecure, isMirror }: ImagePlace): BlobPlace => ({
+    requests: host(at, insecure, isMirror),
+    repository: at.repository,
+  })
   return {
     resolveDigest: reference =>
       firstOf(
         imagePlaces(registries, reference),
-        async ({ reference: at, insecure, isMirror }) => (await fetchManifest(host(at, insecure, isMirror), at)).digest,
+        async place => (await fetchManifest(requestsAt(place).requests, place.reference)).digest,
       ),
     openImage: (reference, architecture, { direct } = {}) =>
-      firstOf(
-        direct ? itself(reference) : imagePlaces(registries, reference),
-        ({ reference: at, insecure, isMirror }) =>
-          openImage(host(at, insecure, isMirror), at, architecture, formatImageReference(reference)),
+      firstOf(direct ? itself(reference) : imagePlaces(registries, reference), (place, behind) =>
+        openImage(
+          [requestsAt(place), ...behind.map(requestsAt)],
+          place.reference,
+          architecture,
+          formatImageReference(reference),
+        ),
       ),
     pushImage(image, target, push) {
       const insecure = isInsecureTarget(registries, { ...target, tag: push.tag, digest: undefined })
@@ -87,11 +94,14 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
 }
 
 /** What the first place gives that has it. The fault is that of the last place, which is the registry itself. */
-async function firstOf<T>(places: readonly ImagePlace[], ask: (place: ImagePlace) => Promise<T>): Promise<T> {
+async function firstOf<T>(
+  places: readonly ImagePlace[],
+  ask: (place: ImagePlace, behind: readonly ImagePlace[]) => Promise<T>,
+): Promise<T> {
   const failed: string[] = []
-  for (const place of places) {
+  for (const [index, place] of places.entries()) {
     try {
-      return await ask(place)
+      return await ask(place, places.slice(index + 1))
     } catch (error) {
       if (!(error instanceof ToolError)) throw error
       if (!place.isMirror) throw afterMirrors(error, failed)
@@ -99,18 +109,6 @@ async function firstOf<T>(places: readonly ImagePlace[], ask: (place: ImagePlace
     }
   }
   throw new Error('an image without a place')
-}
-
-function afterMirrors(error: ToolError, failed: readonly string[]): ToolError {
-  if (failed.length === 0) return error
-  const { code, message, found, wanted, where, hint } = error
-  return new ToolError(code, message, {
-    ...(found === undefined ? {} : { found }),
-    ...(wanted === undefined ? {} : { wanted }),
-    where,
-    hint: [`mirrors that were asked before: ${failed.join(', ')}`, ...(hint === undefined ? [] : [hint])].join('; '),
-    cause: error.cause,
-  })
 }
 
 interface FetchedManifest {
@@ -152,12 +150,14 @@ export async function fetchManifest(requests: RepositoryRequests, reference: Ima
   }
 }
 
+/** Manifest and config from the first of the places, layers from there and, where that fails, from those behind it. */
 async function openImage(
-  requests: RepositoryRequests,
+  places: readonly [BlobPlace, ...BlobPlace[]],
   reference: ImageReference,
   architecture: string,
   source: string,
 ): Promise<ImageSource> {
+  const [{ requests }] = places
   let fetched = await fetchManifest(requests, reference)
   let manifest = parseManifest(fetched.bytes, source)
   if (manifest.kind === 'index') {
@@ -167,7 +167,7 @@ async function openImage(
   }
   if (manifest.kind === 'index')
     throw new ToolError('IMAGE_INVALID', 'an index inside an index', { where: { source, path: fetched.digest } })
-  const openLayer = (layer: Descriptor) => verified(requests.blob(reference.repository, layer, source), layer, source)
+  const { open: openLayer, hasOtherPlace } = mirroredBlobs(places, source)
   const { config: descriptor } = manifest
   if (descriptor.size > documentCeiling)
     throw new ToolError('CEILING_REACHED', 'the config is too large', {
@@ -186,6 +186,7 @@ async function openImage(
     config,
     configBytes,
     openLayer,
+    hasOtherPlace,
   }
 }
 

@@ -19,4 +19,9 @@ export interface ImageSource {
    * DIGEST_MISMATCH instead of ending: bytes may be trusted only after the last one was read.
    */
   openLayer(layer: Descriptor): AsyncIterable<Uint8Array>
+  /**
+   * Whether, since this was asked last, bytes of a mirror were read that were wrong or that the reader gave up; `openLayer` leaves that mirror alone
+   * from then on, so that reading again may help.
+   */
+  hasOtherPlace?(): boolean
 }

@@ -88,6 +88,9 @@ export function notDoneSection(
           `\`allow-downgrade: true\`: ${run.downgraded ? '**the kernel is older than the kernel of the base image**' : 'an older kernel was allowed; this one is not older than the base’s'}.`,
         ]
       : []),
+    ...(build?.isolation === 'chroot'
+      ? ['The commands of the build ran in a chroot and not in a container (isolation: `chroot`).']
+      : []),
     ...(build !== null && build.network !== 'none' && build.network !== 'namespace'
       ? [`The build was not cut off from the network (network: ${code(build.network ?? 'unknown')}).`]
       : []),

@@ -8,7 +8,7 @@ import type { bootChainWords, bootFileWords, formatWords, phaseWords, trusteeSha
 export type Target = 'trusted-execution-clusters' | 'trustee'
 export type TrusteeShape = 'list' | 'map'
 export type CoveragePart = 'shim' | 'boot-loader' | 'kernel' | 'initramfs' | 'command-line'
-export type BuilderChoice = 'auto' | 'podman' | 'buildah'
+export type BuilderChoice = 'auto' | 'podman' | 'buildah' | 'docker'
 
 /** How registries are reached: part of all requests that read images. */
 export interface RegistrySettings {

@@ -162,7 +162,6 @@ const rows: readonly Row[] = [
   notSupported('platform profiles', { platform: 'platforms/r650' }, 'platform'),
   notSupported('the gate', { 'gate-image': `r.invalid/gate@sha256:${'0'.repeat(64)}` }, 'gate-image'),
   notSupported('another architecture', { architecture: 'arm64' }, 'arm64'),
-  notSupported('another builder', { builder: 'docker' }, 'docker'),
   notSupported('a metalink', { 'kernel-repositories': 'metalink=https://r.invalid/m' }, 'metalink='),
   notSupported('an image of a registry', { image: 'docker://r.invalid/a/b:c' }, 'not in an OCI layout'),
   notSupported('merging by itself', { 'auto-merge': 'squash' }, 'auto-merge'),

@@ -101,7 +101,7 @@ describe('the builders that are installed', () => {
     expect(error).toBeInstanceOf(ToolError)
     expect(error).toMatchObject({
       code: 'BUILDER_NOT_FOUND',
-      wanted: choice === 'auto' ? 'podman or buildah' : 'podman',
+      wanted: choice === 'auto' ? 'podman or buildah or docker' : 'podman',
     })
   })
 })

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Builder, type BuildResult, buildImage } from '../../src/edge/builder.ts'
+import { type Builder, type BuildRequest, type BuildResult, buildImage } from '../../src/edge/builder.ts'
 import type { PinnedReference } from '../../src/formats/oci/reference.ts'
 import { renderContainerfile } from '../../src/layering/containerfile.ts'
 import { planLayering } from '../../src/layering/layering-plan.ts'
@@ -66,6 +66,7 @@ export class BuildBench {
     base: PinnedReference,
     packages: readonly PackagedRpm[],
     containerfile: string,
+    environment: BuildRequest['environment'] = process.env,
   ): Promise<BuildRun> {
     this.#runs += 1
     const run = join(this.directory, `${this.#runs}`)
@@ -85,7 +86,7 @@ export class BuildBench {
       workDirectory,
       insecureRegistry: true,
       sourceDateEpoch: 1_767_225_600,
-      environment: process.env,
+      environment,
       write: chunk => {
         log += chunk.toString('utf8')
       },

@@ -3,10 +3,14 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
-import type { BuilderName, PrivateStorage } from './storage.ts'
+import type { ContainersName } from './containers-build.ts'
+import type { PrivateStorage } from './storage.ts'
 
-/** oci: a container by the OCI runtime; chroot: no container, for hosts where the runtime cannot work. */
-export type Isolation = 'oci' | 'chroot'
+/**
+ * oci: a container by the OCI runtime; rootless: the same, made by a user who is not root; chroot: no container, for hosts where the runtime
+ * cannot work.
+ */
+export type Isolation = 'oci' | 'rootless' | 'chroot'
 export type BuildNetwork = 'none' | 'host'
 
 /** One way to run the commands of a build. */
@@ -19,14 +23,31 @@ export interface Confinement {
 }
 
 /** Best first. chroot isolation knows no --network=none, so there the whole builder goes into an empty network namespace. */
-export function confinements(name: BuilderName, storage: PrivateStorage, rootless: boolean): readonly Confinement[] {
+export function confinements(name: ContainersName, storage: PrivateStorage, rootless: boolean): readonly Confinement[] {
   const user = rootless ? [name, ...storage.options, 'unshare'] : []
   const namespace = [...user, 'unshare', '--net', '--']
   const chroot = ['--isolation=chroot']
   return [
-    { isolation: 'oci', network: 'none', prefix: [], options: ['--network=none'] },
+    { isolation: rootless ? 'rootless' : 'oci', network: 'none', prefix: [], options: ['--network=none'] },
     { isolation: 'chroot', network: 'none', prefix: namespace, options: chroot },
     { isolation: 'chroot', network: 'host', prefix: [], options: [...chroot, '--network=host'] },
+  ]
+}
+
+/** What the log says where a build is less apart from this machine than a container is. */
+export function warningsOf(
+  { isolation, network }: Pick<Confinement, 'isolation' | 'network'>,
+  rootless: boolean,
+): string[] {
+  return [
+    ...(isolation === 'chroot' && !rootless
+      ? [
+          'the commands of the build run as root in a chroot, not in a container: no container runtime works on this machine; they see its processes and devices',
+        ]
+      : []),
+    ...(network === 'host'
+      ? ['the build was not cut off from the network: no way without network works on this machine']
+      : []),
   ]
 }
 
@@ -35,7 +56,7 @@ export function confinements(name: BuilderName, storage: PrivateStorage, rootles
  * The last result stands for all failures when none works.
  */
 export async function findConfinement(
-  name: BuilderName,
+  name: ContainersName,
   storage: PrivateStorage,
   base: string,
   options: CommandOptions & { readonly rootless: boolean; readonly workDirectory: string },
@@ -55,7 +76,7 @@ export async function findConfinement(
 }
 
 /** The start of a build: neither cache nor pull, and no proxies for its commands. */
-export function buildCommand(name: BuilderName, storage: PrivateStorage, confinement: Confinement): string[] {
+export function buildCommand(name: ContainersName, storage: PrivateStorage, confinement: Confinement): string[] {
   return [
     ...confinement.prefix,
     name,

@@ -9,15 +9,29 @@ const ofUser =
 const ofHost =
   'this host lets users make no user namespaces (sysctl user.max_user_namespaces, on Ubuntu kernel.apparmor_restrict_unprivileged_userns); change that, or run as root'
 
-/** What is known to go wrong, by a piece of the text that the programs print; the first that fits. */
-const explanations: readonly { readonly text: string; readonly hint: string }[] = [
+interface Explanation {
+  /** A piece of the text that the programs print, in lower case. */
+  readonly text: string | RegExp
+  readonly hint: string
+}
+
+/** What is known to go wrong; the first that fits. */
+const explanations: readonly Explanation[] = [
   { text: 'unshare(clone_newuser)', hint: ofHost },
   { text: 'cannot re-exec process', hint: ofHost },
   { text: 'no subuid ranges found', hint: ofUser },
   { text: 'error setting supplemental groups list', hint: ofUser },
   {
+    text: /requires buildkit|buildx component is missing/,
+    hint: 'docker builds this with BuildKit only: install its plugin (docker-buildx), or use podman',
+  },
+  {
+    text: 'exec format error',
+    hint: 'the programs of the image are for another architecture than this machine: build on a machine of that architecture, or install an emulator (qemu-user-static)',
+  },
+  {
     text: 'not booted via libostree',
-    hint: 'rpm-ostree finds no ostree repository in the base image; newer CoreOS images are built without one and need the dnf way, which is not supported yet',
+    hint: 'rpm-ostree finds no ostree repository in the base image; newer CoreOS images are built without one and need the dnf way or your own containerfile',
   },
   {
     text: 'os error 95',
@@ -28,8 +42,24 @@ const explanations: readonly { readonly text: string; readonly hint: string }[] 
     hint: 'a CoreOS build needs about three times the size of the base image; free some space or set TMPDIR to a larger disk',
   },
   {
-    text: 'cannot be pulled anonymously',
-    hint: 'log in to the registry of the base image, or set REGISTRY_AUTH_FILE',
+    text: /dracut(?:\[[ef]\]|: (?:failed|error|cannot|can't|fatal))|failed to (?:re)?generate initramfs/,
+    hint: 'the tools that make the initramfs failed; the lines above name the module or file that they miss in the image',
+  },
+  {
+    text: /certificate (?:has )?expired|expired certificate|entitlement .*expired|expired entitlement/,
+    hint: 'a certificate has expired: that of the registry, or the entitlement of a repository that the build asks (subscription-manager refresh)',
+  },
+  {
+    text: /certificate signed by unknown authority|unable to get local issuer certificate/,
+    hint: 'the registry has a certificate of an authority that this machine does not know: give its certificate with ca-bundle',
+  },
+  {
+    text: /unauthorized|authentication required|access denied|denied: |no basic auth credentials|cannot be pulled anonymously/,
+    hint: 'the registry gives the base image to nobody without a login: log in to it, set REGISTRY_AUTH_FILE or give pull-secret',
+  },
+  {
+    text: 'operation not supported',
+    hint: 'the file system or the kernel of this host cannot do what the build asks for: use another directory (TMPDIR on ext4 or xfs) or another host',
   },
 ]
 
@@ -42,7 +72,9 @@ export function builderFailure(
 ): ToolError {
   const lines = result?.lastLines.filter(line => line.trim() !== '') ?? []
   const text = lines.join('\n').toLowerCase()
-  const hint = explanations.find(known => text.includes(known.text))?.hint
+  const hint = explanations.find(known =>
+    typeof known.text === 'string' ? text.includes(known.text) : known.text.test(text),
+  )?.hint
   return new ToolError(code, message, {
     found:
       result === undefined ? 'the program cannot be started' : [`exit status ${result.exitCode}`, ...lines].join('\n'),

@@ -30,11 +30,10 @@ export async function preparePull(
   const place = join(directory, 'pull')
   await mkdir(join(place, 'certificates'), { recursive: true, mode: 0o700 })
   if (pullSecret !== undefined) {
-    const { auths } = JSON.parse(pullSecret) as { auths?: object }
-    const own = credential === undefined ? undefined : entryOf(credential)
-    const all = { ...auths, ...(own === undefined ? {} : { [`${base.registry}/${base.repository}`]: own }) }
     const path = join(place, 'auth.json')
-    await writeFile(path, JSON.stringify({ auths: all }), { mode: 0o600 })
+    await writeFile(path, authFileText({ pullSecret, credential }, base, `${base.registry}/${base.repository}`), {
+      mode: 0o600,
+    })
     options.push('--authfile', path)
   }
   if (caBundle !== undefined) {
@@ -45,6 +44,17 @@ export async function preparePull(
     options,
     environment: registriesConf === undefined ? {} : { CONTAINERS_REGISTRIES_CONF: resolve(registriesConf) },
   }
+}
+
+/** An auth file with the entries of the pull secret, and for the base what we use ourselves. docker looks for the registry, podman for the repository first. */
+export function authFileText(
+  { pullSecret, credential }: Pick<PullAccess, 'pullSecret' | 'credential'>,
+  base: PinnedReference,
+  key: string = base.registry === 'docker.io' ? 'https://index.docker.io/v1/' : base.registry,
+): string {
+  const { auths } = JSON.parse(pullSecret ?? '{}') as { auths?: object }
+  const own = credential === undefined ? undefined : entryOf(credential)
+  return JSON.stringify({ auths: { ...auths, ...(own === undefined ? {} : { [key]: own }) } })
 }
 
 function entryOf(credential: RegistryCredential): object | undefined {

@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeTemporaryDirectory, removeTemporaryDirectory } from '../temporary.ts'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
-
-export type BuilderName = 'podman' | 'buildah'
+import type { ContainersName } from './containers-build.ts'
 
 /** Directories of one build; both are removed after it. */
 export interface StoragePlace {
@@ -35,7 +34,7 @@ export async function makeRunDirectory(temporary = tmpdir()): Promise<string> {
 }
 
 export function privateStorage(
-  name: BuilderName,
+  name: ContainersName,
   place: StoragePlace,
   driver: PrivateStorage['driver'],
 ): PrivateStorage {
@@ -57,7 +56,7 @@ export function privateStorage(
 
 /** Makes the storage with overlay, or with vfs where overlay cannot be mounted. The second member is the last failure. */
 export async function openPrivateStorage(
-  name: BuilderName,
+  name: ContainersName,
   place: StoragePlace,
   options: CommandOptions,
 ): Promise<{ storage: PrivateStorage } | { failure: CommandResult | undefined }> {
@@ -79,7 +78,7 @@ export async function openPrivateStorage(
  * Files of other user IDs are removed from within the builder's user namespace.
  */
 export async function removePrivateStorages(
-  name: BuilderName,
+  name: ContainersName,
   place: StoragePlace,
   options: CommandOptions & { readonly rootless: boolean },
 ): Promise<void> {
