@@ -146,11 +146,6 @@ export const errorCodes = {
     'the image that a MachineConfig names now is not in its registry any more, so no new node can get it',
     'push the same image again, or let the MachineConfig name one that is there',
   ),
-  NODES_CANNOT_PULL: row(
-    'refused',
-    'the pull secret of the nodes may not read an image that they need',
-    'add credentials for the registry to the pull secret of the cluster',
-  ),
 
   // cluster
   KUBECONFIG_INVALID: row('settings', 'the kubeconfig, or the service account, cannot be used'),

@@ -37,6 +37,7 @@ import {
   recordsOfOthers,
 } from './image-record.ts'
 import { anonymousRegistryOf, pullAccessOf, registryOf } from './open-image.ts'
+import { preflight } from './preflight.ts'
 import { pushAndReadBack } from './push-image.ts'
 import { inspectImage } from './read-image.ts'
 import { repositoryAccess } from './repository-access.ts'
@@ -161,6 +162,7 @@ async function plan(facts: Facts): Promise<Work> {
 async function make(work: Work, scratch: string): Promise<CommandResult> {
   const { settings, log, registry, gitops } = work
   const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
+  const pulls = await log.group('Ask registries for what nodes need', () => inStep('preflight', () => preflight(work)))
   const { vmlinuzSha256 } = await log.group('Download the packages', () =>
     inStep('packages', () => fetchPackages(work.choice.kernel, scratch, work.access)),
   )
@@ -182,6 +184,7 @@ async function make(work: Work, scratch: string): Promise<CommandResult> {
       work.choice.change === 'older' || isOlder(work.choice.kernel.evr, standingOf(work.situation, settings.pools)),
     insecureSources: [...http, ...registry.insecureHosts()],
     checksWaitForApproval: gitops.checksWaitForApproval,
+    ...pulls,
   })
   if (settings.dryRun) return dryRun(known(work), image, change, text)
   await publish(work, image, others)

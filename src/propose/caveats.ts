@@ -16,6 +16,16 @@ export interface RunFacts {
   readonly insecureSources: readonly string[]
   /** GitHub holds the checks of pull requests that GITHUB_TOKEN opened until somebody approves them. */
   readonly checksWaitForApproval?: boolean
+  /** Approved images that their registries do not have any more. */
+  readonly gone?: readonly string[]
+  readonly unreadable?: readonly Unreadable[]
+}
+
+/** An image that somebody who needs it may not read. */
+export interface Unreadable {
+  readonly image: string
+  /** The operator asks without credentials, nodes with the pull secret of the cluster. */
+  readonly by: 'nodes' | 'operator'
 }
 
 /** One command that reads the pushed image and prints the same values. */
@@ -102,6 +112,7 @@ export function notDoneSection(
           ...copies(change),
         ]
       : []),
+    ...pulls(run),
     'PCR 7 was not predicted: a policy that checks it needs a value from elsewhere.',
     mixes(summary, record),
     ...(change.skipped.length === 0 ? [] : [skipped(change.skipped)]),
@@ -109,6 +120,28 @@ export function notDoneSection(
     ...(summary.uncalibrated ? ['No prediction was compared with a log of a real node (uncalibrated).'] : []),
     ...notes(record),
   ])
+}
+
+/** What nodes and the operator will not get from a registry. */
+function pulls({ gone = [], unreadable = [] }: RunFacts): string[] {
+  const by = (who: Unreadable['by']) => unreadable.filter(one => one.by === who).map(one => one.image)
+  const lines: readonly (readonly [readonly string[], string])[] = [
+    [gone, '**Approved images that can no longer be pulled** (a node that needs one of them cannot go back to it)'],
+    [
+      by('nodes'),
+      '**The pull secret that was given may not read** these images, so nodes with that secret cannot pull them',
+    ],
+    [
+      by('operator'),
+      'The operator reads images without credentials, and these cannot be read so; its own job must be able to pull them',
+    ],
+  ]
+  return lines.flatMap(([images, words]) => (images.length === 0 ? [] : [`${words}: ${listed(images)}.`]))
+}
+
+function listed(images: readonly string[]): string {
+  const shown = images.slice(0, 10).map(image => code(image, 500))
+  return `${shown.join(', ')}${images.length > shown.length ? ` and ${images.length - shown.length} more` : ''}`
 }
 
 function copies({ records }: RepositoryChange): string[] {
