@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ToolError } from '../../../src/errors.ts'
 import { compareEvr, compareVersions, formatEvr, isVersionPart, parseEvr } from '../../../src/formats/rpm/version.ts'
+import { rpmTable } from './rpm-table.ts'
 import { versionOrder } from './version-order.ts'
 
 const text = fc.string({ unit: fc.constantFrom(...'0019aAzZ.._~^+'), maxLength: 10 })
@@ -11,6 +12,10 @@ describe('compareVersions', () => {
     const wanted = sign === '=' ? 0 : -1
     expect(compareVersions(left, right)).toBe(wanted)
     expect(compareVersions(right, left)).toBe(wanted === 0 ? 0 : 1)
+  })
+
+  it.each(rpmTable)('in rpm’s own tests: %s %s %s', (left, sign, right) => {
+    expect(compareVersions(left, right)).toBe({ '<': -1, '=': 0, '>': 1 }[sign])
   })
 
   it('is a total order', () => {
