@@ -120,6 +120,11 @@ export const errorCodes = {
   READ_BACK_MISMATCH: row('remote', 'the image read back after the push is not the image that was checked'),
   LAYER_INVALID: row('input', 'a layer is not a readable tar archive, or breaks the layer rules'),
   LAYER_UNSUPPORTED: row('input', 'a layer uses a compression or tar feature that is not supported'),
+  OSTREE_COMMIT_INVALID: row(
+    'input',
+    'an image with an ostree commit contradicts itself: a label, an object or a file is not what the commit says',
+    'nodes deploy the commit, or refuse the image; it has to be made anew',
+  ),
   CEILING_REACHED: row('input', 'a layer, file or list is larger than its ceiling'),
   INSECURE_NOT_ALLOWED: row(
     'refused',

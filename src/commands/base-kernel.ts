@@ -71,6 +71,7 @@ export async function readBase(
       )
       const contents = await readImage(image, {
         cache: await layerCacheOf(environment(), settings),
+        proof: 'ostree',
         progress,
         packageHeaders: true,
       })

@@ -29,7 +29,10 @@ export const bootFilesCommand: Command<'boot-files'> = async (request, credentia
   const { image, architecture, extract } = request
   const registry = await registryOf(environment(), request, credentials)
   const cache = await layerCacheOf(environment(), request)
-  const document = await listBootFiles(await readBootFiles(image, registry, architecture, { cache, progress }), extract)
+  const document = await listBootFiles(
+    await readBootFiles(image, registry, architecture, { cache, proof: 'ostree', progress }),
+    extract,
+  )
   return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
 }
 

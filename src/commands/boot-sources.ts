@@ -39,7 +39,8 @@ export async function readBootFileSets(
   const cache = await layerCacheOf(environment(), request)
   const sets: BootFileSet[] = []
   for (const location of source.images) {
-    sets.push(await readChain(location, registry, request.architecture, request.bootChain, { cache, progress }))
+    const options = { cache, proof: 'ostree', progress } as const
+    sets.push(await readChain(location, registry, request.architecture, request.bootChain, options))
   }
   return sets
 }

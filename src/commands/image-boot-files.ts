@@ -36,7 +36,7 @@ export async function readBootFiles(
 
 /** The same of an image that is open already. */
 export async function bootFilesOf(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageBootFiles> {
-  const { source, digest, proof, os, found, imageLabels } = await inspectImage(image, options)
+  const { source, digest, proof, os, found, imageLabels } = await inspectImage(image, { ...options, packages: false })
   const { kernelRelease } = filesForChain(found)
   return { facts: { source, digest, proof, os, kernelRelease }, imageLabels, found }
 }

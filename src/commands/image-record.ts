@@ -141,6 +141,7 @@ export async function recordsOfOthers(
         ? base.contents
         : await readImage(await registry.openImage(reference, settings.architecture), {
             cache: await layerCacheOf(environment(), settings),
+            proof: 'ostree',
             progress,
           })
       for (const text of named) resolved.set(text, contents.digest)

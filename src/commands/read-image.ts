@@ -22,12 +22,20 @@ import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes,
 import { MemoryBudget } from '../image/memory-budget.ts'
 import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
 import type { SpillRoom } from '../image/spill-room.ts'
+import { openOstree } from './read-ostree.ts'
 
 export interface ReadImageOptions {
   /** What earlier runs read of layers; undefined: everything is read. */
   readonly cache?: LayerCache | undefined
   /** Keeps the headers of the RPM database, for their dependencies. */
   readonly packageHeaders?: boolean
+  /**
+   * What an answer must rest on: all layers (default), or, where an image holds an ostree commit and all of it adds up, that commit and the files that
+   * it names by checksum.
+   */
+  readonly proof?: 'all-layers' | 'ostree'
+  /** false: nobody asks for the packages of the image, so its RPM database is not read. */
+  readonly packages?: false
   /** Layers read at the same time; default 2. */
   readonly inFlight?: number
   /** Where layers are told; default nowhere. */
@@ -52,11 +60,15 @@ export async function readImage(image: ImageSource, options: ReadImageOptions = 
 export async function inspectImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
   let places = new KnownPlaces(knownRoots)
   const contents = new Set<string>()
+  const ostree = options.proof === 'ostree' ? openOstree(image, options) : undefined
   for (let round = 1; round <= mostRounds; round += 1) {
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
     const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
-    const proof = await scanLayers(image, { places, contents }, tree, room, options).catch((fault: unknown) => {
+    const wishes = { places, contents }
+    const read = async () =>
+      (await ostree?.fill(wishes, tree, room)) ?? (await scanLayers(image, wishes, tree, room, options))
+    const proof = await read().catch((fault: unknown) => {
       if (image.hasOtherPlace?.() !== true) throw fault
     })
     if (proof === undefined) continue
@@ -185,7 +197,7 @@ async function describe(
     found,
     kernelRelease,
     os: found.os,
-    packages: await packagesOf(tree, image.source, options),
+    packages: options.packages === false ? null : await packagesOf(tree, image.source, options),
     listing: new Set([
       ...tree.leaves(modulesDirectory),
       ...tree.leaves('boot'),

@@ -11,8 +11,11 @@ export interface ImageContents {
   /** As people name the image. */
   readonly source: string
   readonly digest: OciDigest
-  /** Every layer was read to its end and compared with its digest and diff_id, now or, for some, by an earlier run with the same cache. */
-  readonly proof: 'all-layers' | 'cache'
+  /**
+   * Every layer was read to its end and compared with its digest and diff_id, now or, for some, by an earlier run with the same cache; or the layers
+   * above an ostree commit, and of the commit itself the files that are wanted, each compared with the checksum by which the commit names it.
+   */
+  readonly proof: 'all-layers' | 'cache' | 'ostree-commit'
   /** Lowest first. */
   readonly diffIds: readonly OciDigest[]
   readonly imageLabels: Readonly<Record<string, string>>
@@ -41,7 +44,7 @@ export interface ImageFacts {
   readonly source: string
   /** null for a root file system on disk. */
   readonly digest: OciDigest | null
-  readonly proof: 'all-layers' | 'cache' | 'local'
+  readonly proof: ImageContents['proof'] | 'local'
   readonly os: OsRelease
   readonly kernelRelease: string | null
 }

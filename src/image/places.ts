@@ -52,7 +52,7 @@ export function keepsContents(path: string): boolean {
 }
 
 /** rpmdb.sqlite, and the write-ahead log that may stand beside it. */
-function isRpmDatabase(path: string): boolean {
+export function isRpmDatabase(path: string): boolean {
   return rpmDatabasePaths.some(database => path === database || path === `${database}-wal`)
 }
 

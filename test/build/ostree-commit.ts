@@ -1,0 +1,146 @@
+// Makes images that hold an ostree commit, as ostree-ext writes them (bootc: ostree-ext/src/tar/export.rs); what libostree writes is in test/vectors.
+
+import { createHash } from 'node:crypto'
+import { directory, file, hardLink, type LayerEntry, symlink } from './layer.ts'
+
+/** Contents of files, or where links lead; `usr/etc` as the commit has it. */
+export type CommitFiles = Readonly<Record<string, string | Uint8Array | { readonly target: string }>>
+
+export interface MadeCommit {
+  readonly commit: string
+  /** Entries of the layers, lowest first; for tests that change some. */
+  readonly layers: readonly (readonly LayerEntry[])[]
+  /** Checksum of each file by its path. */
+  readonly checksums: ReadonlyMap<string, string>
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+const u32 = (...values: number[]) => {
+  const bytes = Buffer.alloc(values.length * 4)
+  for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, index * 4)
+  return bytes
+}
+const hex = (text: string) => Buffer.from(text, 'hex')
+const text = (value: string) => Buffer.from(`${value}\0`)
+
+/** A container: its body, and the ends of members, in the order in which they stand. */
+function framed(body: Uint8Array, ends: readonly number[]): Buffer {
+  const width = [1, 2, 4].find(size => body.length + ends.length * size <= 256 ** size - 1) ?? 4
+  const offsets = ends.map(end => {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32LE(end)
+    return bytes.subarray(0, width)
+  })
+  return Buffer.concat([body, ...offsets])
+}
+
+/** Members of variable size; the end of the last one shows by itself. */
+function tuple(...members: readonly Uint8Array[]): Buffer {
+  return framed(Buffer.concat(members), endsOf(members).slice(0, -1).reverse())
+}
+
+const array = (elements: readonly Uint8Array[]): Buffer => framed(Buffer.concat(elements), endsOf(elements))
+
+function endsOf(parts: readonly Uint8Array[]): number[] {
+  let end = 0
+  return parts.map(({ length }) => {
+    end += length
+    return end
+  })
+}
+
+const objectPath = (checksum: string, kind: string) =>
+  `sysroot/ostree/repo/objects/${checksum.slice(0, 2)}/${checksum.slice(2)}.${kind}`
+
+/** `layerOf` says for each path in which layer its file is, 0 being the one of the commit. `xattrs`: shared by hard links, or in each file's own object. */
+export function makeCommit(
+  files: CommitFiles,
+  layerOf: (path: string) => number,
+  xattrs: 'linked' | 'own' = 'linked',
+): MadeCommit {
+  const metas = new Map<string, LayerEntry>()
+  const directories: string[] = []
+  const put = (kind: string, bytes: Uint8Array) => {
+    const checksum = sha256(bytes)
+    metas.set(`${checksum}.${kind}`, file(objectPath(checksum, kind), bytes))
+    return checksum
+  }
+  const checksums = new Map(Object.entries(files).map(([path, content]) => [path, checksumOf(content)]))
+  const meta = put('dirmeta', Buffer.concat([u32(0, 0, 0o40755)]))
+  const walk = (path: string): string => {
+    const below = Object.keys(files).filter(name => name.startsWith(path === '' ? '' : `${path}/`))
+    const rest = below.map(name => name.slice(path === '' ? 0 : path.length + 1))
+    const inside = [...new Set(rest.filter(name => name.includes('/')).map(name => name.split('/')[0] ?? ''))].sort()
+    const here = rest.filter(name => !name.includes('/')).sort()
+    const join = (name: string) => (path === '' ? name : `${path}/${name}`)
+    const trees = inside.map(name => {
+      directories.push(join(name))
+      const end = text(name)
+      return framed(Buffer.concat([end, hex(walk(join(name))), hex(meta)]), [end.length + 32, end.length])
+    })
+    const leaves = here.map(name => tuple(text(name), hex(checksums.get(join(name)) ?? '')))
+    return put('dirtree', tuple(array(leaves), array(trees)))
+  }
+  const root = walk('')
+  const head = Buffer.concat([text(''), text('')])
+  const body = Buffer.concat([head, Buffer.alloc(6), u32(0, 0), hex(root), hex(meta)])
+  const commit = framed(body, [48, 2, 1, 0, 0, 0])
+  const name = sha256(commit)
+  const layers: LayerEntry[][] = []
+  for (const [path, content] of Object.entries(files)) {
+    const layer = layerOf(path)
+    while (layers.length <= layer) layers.push([file('sysroot/ostree/repo/config', '[core]\nmode=bare-split-xattrs\n')])
+    layers[layer]?.push(...entriesOf(path, content, checksums.get(path) ?? '', layers[layer] ?? [], xattrs))
+  }
+  const first = [
+    directory('./'),
+    file(objectPath(name, 'commit'), commit),
+    ...metas.values(),
+    ...directories.map(path => directory(`./${shown(path)}/`)),
+    directory('var/tmp/'),
+  ]
+  layers[0] = [...first, ...(layers[0] ?? [])]
+  return { commit: name, layers, checksums }
+}
+
+const shown = (path: string) => path.replace(/^usr\/etc(?=\/|$)/, 'etc')
+const attributes = tuple(text('security.selinux'), text('system_u:object_r:usr_t:s0'))
+const noneBut = array([attributes])
+const target = (content: CommitFiles[string]) =>
+  typeof content === 'object' && 'target' in content ? content.target : undefined
+const bytesOf = (content: CommitFiles[string]) =>
+  typeof content === 'string' ? Buffer.from(content) : content instanceof Uint8Array ? content : new Uint8Array()
+
+function checksumOf(content: CommitFiles[string]): string {
+  const link = target(content)
+  const name = text(link ?? '')
+  const header = framed(Buffer.concat([u32(0, 0, link === undefined ? 0o100644 : 0o120777, 0), name, noneBut]), [
+    16 + name.length,
+  ])
+  return sha256(Buffer.concat([u32(header.length, 0), header, bytesOf(content)]))
+}
+
+function entriesOf(
+  path: string,
+  content: CommitFiles[string],
+  checksum: string,
+  before: readonly LayerEntry[],
+  xattrs: 'linked' | 'own',
+): LayerEntry[] {
+  const link = target(content)
+  const bytes = bytesOf(content)
+  const shared = objectPath(sha256(noneBut), 'file-xattrs')
+  const own = objectPath(checksum, 'file-xattrs-link')
+  const there = (name: string) => before.some(entry => entry.path === name)
+  const object = objectPath(checksum, 'file')
+  return [
+    ...(xattrs === 'linked' && !there(shared) ? [file(shared, noneBut)] : []),
+    ...(there(object)
+      ? []
+      : [
+          xattrs === 'linked' ? hardLink(own, shared) : file(own, noneBut),
+          link === undefined ? file(object, bytes) : symlink(object, link),
+        ]),
+    bytes.length === 0 && link === undefined ? file(shown(path), '') : hardLink(shown(path), object),
+  ]
+}
