@@ -26,7 +26,7 @@ export interface HttpLimits {
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   /** Sent to `url`'s origin only. */
@@ -185,8 +185,8 @@ async function openExchange(request: HttpRequest, limits: HttpLimits, signal: Ab
       })
       return { outgoing, response }
     } catch (error) {
-      // a kept connection that the server closed in the same moment says nothing about the server
-      const stale = first && outgoing.reusedSocket && networkCode(error) === 'ECONNRESET'
+      // a kept connection that the server closed in the same moment says nothing about the server; of a body it may have a part
+      const stale = first && body === undefined && outgoing.reusedSocket && networkCode(error) === 'ECONNRESET'
       if (!stale || signal.aborted) throw error
     }
   }

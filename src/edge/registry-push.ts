@@ -1,6 +1,5 @@
 // Pushing an image: blobs that are missing, the manifest by digest, read back and compared, then the tag (D1).
 
-import { setTimeout as wait } from 'node:timers/promises'
 import { ToolError } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
@@ -8,8 +7,9 @@ import { documentCeiling } from '../formats/oci/json.ts'
 import { acceptedManifests } from '../formats/oci/media-types.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import { noProgress, type Progress, type ProgressItem } from './progress.ts'
-import { type HttpAnswer, isPassing, isPassingStatus, pause } from './registry-http.ts'
+import type { HttpAnswer } from './registry-http.ts'
 import type { RepositoryRequest, RepositoryRequests } from './registry-requests.ts'
+import { locationOf, refusalOf, uploadBlob } from './registry-upload.ts'
 import { collect, sha256Digest } from './verified-stream.ts'
 
 export interface PushOptions {
@@ -91,21 +91,6 @@ function same(one: Uint8Array | undefined, other: Uint8Array): boolean {
   return one !== undefined && Buffer.compare(one, other) === 0
 }
 
-/** An upload that breaks off counts for nothing. */
-async function* counting(bytes: AsyncIterable<Uint8Array>, item: ProgressItem): AsyncGenerator<Uint8Array> {
-  let sent = 0
-  try {
-    for await (const chunk of bytes) {
-      sent += chunk.length
-      item.add(chunk.length)
-      yield chunk
-    }
-    sent = 0
-  } finally {
-    item.add(-sent)
-  }
-}
-
 class Push {
   readonly #requests: RepositoryRequests
   readonly #repository: string
@@ -133,45 +118,19 @@ class Push {
     if (answer.status === 201) return true
     if (answer.status === 202) {
       // the registry opened an upload instead; it is given up, upload() opens its own
-      const location = this.#location(answer)
-      await (await this.#send({ method: 'DELETE', url: location })).drop()
+      await (await this.#send({ method: 'DELETE', url: locationOf(answer, this.#source) })).drop()
     }
     return false
   }
 
-  /**
-   * One POST and one PUT with the whole blob, from the start again after a passing fault. The stream's own check ends the request when the bytes
-   * are wrong.
-   */
   async upload(blob: Descriptor, image: ImageSource, item: ProgressItem): Promise<void> {
-    const { limits } = this.#requests
-    for (let attempt = 1; ; attempt += 1) {
-      const last = attempt >= (limits.attempts ?? 4)
-      try {
-        const answer = await this.#uploadOnce(blob, image, item)
-        if (answer.status === 201) return
-        if (last || !isPassingStatus(answer.status)) throw this.#refused(answer, blob.digest)
-      } catch (error) {
-        if (last || !(error instanceof ToolError) || !isPassing(error)) throw error
-      }
-      await wait(pause(attempt, limits, null))
+    const target = {
+      limits: this.#requests.limits,
+      source: this.#source,
+      send: (request: RepositoryRequest) => this.#send(request),
+      hasBlob: (one: Descriptor) => this.hasBlob(one),
     }
-  }
-
-  async #uploadOnce(blob: Descriptor, image: ImageSource, item: ProgressItem): Promise<HttpAnswer> {
-    const started = await this.#send({ method: 'POST', path: 'blobs/uploads/' })
-    await started.drop()
-    if (started.status !== 202) return started
-    const url = this.#location(started)
-    url.searchParams.set('digest', blob.digest)
-    const stored = await this.#send({
-      method: 'PUT',
-      url,
-      headers: { 'content-type': 'application/octet-stream' },
-      body: { size: blob.size, open: () => counting(image.openLayer(blob), item) },
-    })
-    await stored.drop()
-    return stored
+    await uploadBlob(target, blob, image, item)
   }
 
   async putManifest(name: string, image: ImageSource): Promise<void> {
@@ -183,8 +142,8 @@ class Push {
       body: { size: bytes.length, open: () => ReadableStream.from([bytes]) },
       repeat: true,
     })
+    if (answer.status !== 201) throw (await refusalOf(answer, this.#source, `manifests/${name}`)).error
     await answer.drop()
-    if (answer.status !== 201) throw this.#refused(answer, `manifests/${name}`)
     const told = answer.headers.get('docker-content-digest')
     if (told !== null && told !== image.digest) throw this.mismatch(image.digest, told)
   }
@@ -221,19 +180,5 @@ class Push {
         cause: error,
       })
     }
-  }
-
-  #location(answer: HttpAnswer): URL {
-    const location = answer.headers.get('location') ?? ''
-    if (location === '' || !URL.canParse(location, answer.url.href)) throw this.#refused(answer, 'no upload location')
-    return new URL(location, answer.url)
-  }
-
-  #refused(answer: HttpAnswer, what: string): ToolError {
-    return new ToolError('PUSH_REFUSED', 'the registry refuses the push', {
-      found: `status ${answer.status}`,
-      wanted: 'status 201 or 202',
-      where: { source: this.#source, path: what },
-    })
   }
 }

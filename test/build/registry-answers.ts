@@ -9,6 +9,19 @@ export async function body(request: IncomingMessage): Promise<Uint8Array> {
   return concat(parts)
 }
 
+/** The first bytes of a body; the rest is not read. */
+export async function startOf(request: IncomingMessage, size: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let missing = size
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    const part = (chunk as Uint8Array).subarray(0, missing)
+    parts.push(part)
+    missing -= part.length
+    if (missing === 0) break
+  }
+  return concat(parts)
+}
+
 export const errorBody = (code: string, message: string): string => JSON.stringify({ errors: [{ code, message }] })
 
 export function notFound(response: ServerResponse, code: string): void {

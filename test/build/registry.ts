@@ -16,6 +16,7 @@ import {
   send,
   sendBytes,
   sendJson,
+  startOf,
 } from './registry-answers.ts'
 
 export interface LoggedRequest {
@@ -33,7 +34,11 @@ export interface RegistryFault extends SpoiledBytes {
   readonly path: RegExp
   times: number
   readonly status?: number
+  /** Of the error in the body; DENIED when left out. */
+  readonly code?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** So many bytes of an upload arrive and are kept, then the connection is cut. */
+  readonly keeps?: number
   /** The connection is cut, or never answered. */
   readonly connection?: 'reset' | 'silent'
 }
@@ -156,7 +161,9 @@ export class TestRegistry {
       if (fault.connection === 'reset') return void request.socket.destroy()
       if (fault.status !== undefined) {
         request.resume()
-        return void response.writeHead(fault.status, fault.headers).end(errorBody('DENIED', 'the test says so'))
+        return void response
+          .writeHead(fault.status, fault.headers)
+          .end(errorBody(fault.code ?? 'DENIED', 'the test says so'))
       }
     }
     if (url.pathname === '/token') return this.#access.giveToken(request, response, url)
@@ -171,7 +178,7 @@ export class TestRegistry {
     if (kind === 'tags/list') return sendJson(response, { name, tags: [...part(this.#tags, name).keys()].sort() })
     if (kind === 'manifests') return this.#manifestRequest(request, response, method, name, rest, fault)
     if (kind === 'blobs') return this.#blobRequest(request, response, method, name, rest, fault)
-    if (kind === 'blobs/uploads') return this.#uploadRequest(request, response, method, name, rest, url)
+    if (kind === 'blobs/uploads') return this.#uploadRequest(request, response, method, name, rest, url, fault)
     notFound(response, 'NAME_UNKNOWN')
   }
 
@@ -237,6 +244,7 @@ export class TestRegistry {
     name: string,
     id: string,
     url: URL,
+    fault: RegistryFault | undefined,
   ): Promise<void> {
     const digest = url.searchParams.get('digest')
     if (method === 'POST') {
@@ -260,6 +268,10 @@ export class TestRegistry {
     if (range !== null && Number(range[1]) !== length(parts)) {
       request.resume()
       return progress(response, name, id, length(parts), 416)
+    }
+    if (fault?.keeps !== undefined) {
+      parts.push(await startOf(request, fault.keeps))
+      return void request.socket.destroy()
     }
     parts.push(await body(request))
     if (method === 'PATCH') return progress(response, name, id, length(parts))

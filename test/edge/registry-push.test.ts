@@ -108,7 +108,7 @@ describe('push', () => {
   it('starts an upload that fails for good four times, not four times four', async () => {
     registry.faults.push({ method: 'POST', path: /uploads/, times: 100, status: 503 })
     const error = await expectToolError('PUSH_REFUSED', push())
-    expect(error.found).toBe('status 503')
+    expect(error.found).toBe('status 503, DENIED: the test says so')
     expect(writes()).toHaveLength(4)
   })
 
