@@ -39,6 +39,22 @@ export class DockerRegistry {
     this.#login = login
   }
 
+  /** Ends it and removes what no tag leads to, as its administrators do it. Nothing answers afterwards. */
+  async collectGarbage(): Promise<string> {
+    await this.#end()
+    const words = ['garbage-collect', '--delete-untagged', join(this.directory, 'config.yml')]
+    return (await run('docker-registry', words)).stdout
+  }
+
+  /** The same storage again: of a registry that was ended, or a second one that takes no writes. */
+  async again(storage: object = {}): Promise<DockerRegistry> {
+    const host = `127.0.0.1:${await freePort()}`
+    const directory = await mkdtemp(join(tmpdir(), 'docker-registry-'))
+    const filesystem = { rootdirectory: join(this.directory, 'store') }
+    const config = { version: 0.1, log: { level: 'error' }, storage: { filesystem, ...storage }, http: { addr: host } }
+    return await DockerRegistry.#run(host, directory, config)
+  }
+
   /** With a password only its user gets in, for reading too; with PEM files it serves https. */
   static async start(
     login?: Login,
@@ -56,6 +72,15 @@ export class DockerRegistry {
       http: { addr: host, ...(tls === undefined ? {} : { tls }) },
       ...(login === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: passwords } } }),
     }
+    return await DockerRegistry.#run(host, directory, config, login)
+  }
+
+  static async #run(
+    host: string,
+    directory: string,
+    config: object,
+    login?: { readonly user: string; readonly password: string },
+  ): Promise<DockerRegistry> {
     await writeFile(join(directory, 'config.yml'), JSON.stringify(config))
     const server = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore' })
     const registry = new DockerRegistry(host, directory, server, login)
@@ -117,11 +142,15 @@ export class DockerRegistry {
   }
 
   async stop(): Promise<void> {
+    await this.#end()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  async #end(): Promise<void> {
     if (this.#server.exitCode === null && this.#server.signalCode === null) {
       const ended = new Promise(done => this.#server.once('exit', done).once('error', done))
       if (this.#server.kill()) await ended
     }
-    await rm(this.directory, { recursive: true, force: true })
   }
 }
 
