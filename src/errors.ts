@@ -196,6 +196,16 @@ export const errorCodes = {
     'refused',
     'packages of kubelet or CRI-O have another version in the built image than in the base image',
   ),
+  KUBELET_TOO_NEW: row(
+    'refused',
+    'the kubelet of the image is newer than the cluster that it will join',
+    'update the cluster first, or take a base image of its release',
+  ),
+  MODULES_NOT_INDEXED: row(
+    'refused',
+    'the base has a modules.dep beside its kernel and the built image has none',
+    'depmod did not run, or failed; look at the build log',
+  ),
   KERNEL_HMAC_MISSING: row(
     'refused',
     'the base has a .vmlinuz.hmac beside its kernel and the built image has none that fits',
@@ -207,9 +217,10 @@ export const errorCodes = {
     'see docs/pcrs.md for the versions of systemd-stub that are known',
   ),
   UKI_NOT_PREDICTED: row('refused', 'a unified kernel image measures what cannot be known from the image alone'),
-  UKI_NOT_SUPPORTED: row(
+  UKI_NOT_REBUILT: row(
     'refused',
-    'the image has a unified kernel image; images with shim, GRUB and kernel only are built and proposed',
+    'the unified kernel image of the built image does not hold the new kernel',
+    'the build must make a new one from the vmlinuz of kernel-core; see docs/layering.md',
   ),
   IMAGE_NOT_ON_BASE: row('refused', 'the layers of the built image do not begin with the layers of its base image'),
   ARCHITECTURE_NOT_SUPPORTED: row('refused', 'the architecture is not supported yet'),
@@ -256,8 +267,13 @@ export const errorCodes = {
   BUILD_FAILED: row('input', 'the container build ended with an error'),
   LAYERING_NOT_SUPPORTED: row(
     'refused',
-    'the base image has no ostree repository that rpm-ostree could work on; the dnf way is not supported yet',
-    'bases whose packages are changed with dnf are not supported yet; build that image yourself, or use an rpm-ostree base',
+    'the base image has neither rpm-ostree with an ostree repository nor dnf, or it boots a unified kernel image',
+    'give a Containerfile of yours with containerfile, or an already built image with image; see docs/layering.md',
+  ),
+  CONTAINERFILE_INVALID: row(
+    'settings',
+    'the Containerfile given with containerfile is not built on the base image',
+    'see docs/layering.md for what it must have',
   ),
 
   // GitOps repository, pull request

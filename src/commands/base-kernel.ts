@@ -72,6 +72,7 @@ export async function readBase(
       const contents = await readImage(image, {
         cache: await layerCacheOf(environment(), settings),
         proof: 'ostree',
+        bootChain: settings.bootChain,
         progress,
         packageHeaders: true,
       })

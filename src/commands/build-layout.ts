@@ -2,33 +2,41 @@
 
 import type { PullAccess } from '../edge/builder/pull-access.ts'
 import { type Builder, type BuildResult, buildImage } from '../edge/builder.ts'
+import { readLocalText } from '../edge/files.ts'
 import type { Log } from '../edge/log.ts'
 import { openLayout } from '../edge/oci-layout.ts'
 import { type PackageOptions, packageFileName } from '../edge/rpm-repository.ts'
 import { type Environment, makeDirectory } from '../edge/surroundings.ts'
-import { inStep } from '../errors.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
 import { packageDirectory } from '../layering/containerfile.ts'
 import { type LayeringPlan, planLayering } from '../layering/layering-plan.ts'
+import { containerfileCeiling } from '../layering/own-containerfile.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
 import { type DownloadedKernel, downloadKernel } from './kernel-repositories.ts'
 
-/** How the packages get into this base; throws as `planLayering`, and REPOSITORY_INVALID for file names. */
-export function planFor(base: Base, kernel: KernelPackages): LayeringPlan {
-  const { contents } = base
+/** How the packages get into this base; throws as `planLayering`, REPOSITORY_INVALID for file names, FILE_NOT_FOUND for the Containerfile. */
+export async function planFor(base: Base, kernel: KernelPackages, settings: Settings): Promise<LayeringPlan> {
+  const { contents, image } = base
+  const { containerfile: path } = settings
+  const own = path === undefined ? undefined : { path, text: await readLocalText(path, containerfileCeiling) }
   return planLayering({
     base: base.pinned,
     baseName: base.name,
+    baseVersion: contents.imageLabels['org.opencontainers.image.version'],
     kernelRelease: kernel.release,
     packages: [...kernel.packages, ...kernel.extraPackages].map(({ name, location }) => ({
       name,
       file: packageFileName(location),
     })),
     installed: new Set(contents.packages?.map(({ name }) => name)),
+    baseKernels: contents.found.kernels,
+    hasUnifiedKernel: contents.bootFiles.some(({ role }) => role === 'uki'),
+    sourceDateEpoch: image.config.created,
     baseHas: path =>
       path === 'sysroot/ostree/repo/config' ? contents.hasOstreeRepository : contents.listing.has(path),
+    own,
   })
 }
 
@@ -59,14 +67,6 @@ export interface BuildParts {
   /** How we reach it. */
   readonly access: PullAccess
   readonly environment: Environment
-}
-
-/** The image that something else built; undefined: it is to be built. Throws as `openLayout`. */
-export async function givenImage({ architecture, image }: Settings): Promise<ImageSource | undefined> {
-  if (image === undefined) return undefined
-  return await inStep('image', () =>
-    openLayout(image.directory, { architecture, ...(image.tag === undefined ? {} : { name: image.tag }) }),
-  )
 }
 
 /** Builds and opens the layout that came out. Throws as `buildImage` and `openLayout`. */

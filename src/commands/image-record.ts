@@ -16,7 +16,13 @@ import type { ImageSource } from '../image/image-source.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
 import { isLabelled, type LabelChange, labelChange, pcrLabelName } from '../predict/operator/label.ts'
 import { type ImagePrediction, predictImage } from '../predict/predict-image.ts'
-import { recordedBootFile, recordedPackage, recordedPrediction } from '../propose/record.ts'
+import {
+  notRetired,
+  recordedBootFile,
+  recordedPackage,
+  recordedPrediction,
+  type StoredRecord,
+} from '../propose/record.ts'
 import type { ImageRecord } from '../propose/record-schema.ts'
 import { unrecordedImages } from '../propose/repository-change.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -80,13 +86,15 @@ export interface ReadyImage extends LabelledImage {
   readonly build: BuildResult | null
   readonly pinned: PinnedReference
   readonly prediction: ImagePrediction
+  /** What it adds to its base, as a sentence. */
+  readonly size: string
 }
 
 /** How a layered image came to be. */
 export interface Making {
   readonly base: Base
   readonly choice: KernelChoice
-  readonly containerfile: string
+  readonly making: { readonly kind: 'build'; readonly containerfile: string } | { readonly kind: 'given' | 'base' }
   readonly key: string
   readonly environment: Environment
 }
@@ -101,10 +109,10 @@ export function layeredRecord({ pinned, contents, prediction, build }: ReadyImag
     kernel: { release: contents.kernelRelease, packages: packages.map(recordedPackage) },
     extraPackages: extraPackages.map(recordedPackage),
     build:
-      build === null
+      build === null || making.making.kind !== 'build'
         ? null
         : {
-            containerfileSha256: sha256Hex(Buffer.from(making.containerfile, 'utf8')),
+            containerfileSha256: sha256Hex(Buffer.from(making.making.containerfile, 'utf8')),
             builder: `${build.builder} ${build.version}`,
             isolation: build.isolation,
             network: build.network,
@@ -119,6 +127,26 @@ export interface OtherRecords {
   readonly resolved: ReadonlyMap<string, OciDigest>
   /** The base image with a label, where the operator needs it: to be pushed beside the new image, which has all of its layers. */
   readonly labelledBase: ImageSource | undefined
+}
+
+/**
+ * The base image as it is proposed or recorded, with a label where the operator needs one; its record is the one that is kept already, if there is one.
+ * Throws as `predictFor` and `labelled`.
+ */
+export function baseRecord(
+  settings: Settings,
+  records: readonly StoredRecord[],
+  base: Base,
+): { readonly image: ReadyImage; readonly record: ImageRecord } {
+  const prediction = predictFor(settings, base.contents)
+  const copy = labelled(settings, base.image, base.contents, prediction)
+  const isCopy = copy.image !== base.image
+  const { registry, repository } = isCopy ? settings.imageRepository : base.pinned
+  const pinned = { registry, repository, digest: copy.image.digest }
+  const image = { ...copy, build: null, pinned, prediction, size: '' }
+  const kept = notRetired(records).findLast(({ record }) => record.image === formatPinnedReference(pinned))
+  const made = recordOf({ image: pinned, kind: 'base', contents: copy.contents, prediction, created: timeNow() })
+  return { image, record: kept?.record ?? { ...made, base: isCopy ? recordedBase(base) : null } }
 }
 
 /** First adoption: the base, and what MachineConfigs name now, get values with the first pull request (interface §3). */
@@ -140,21 +168,20 @@ export async function recordsOfOthers(
       const contents = isBase
         ? base.contents
         : await readImage(await registry.openImage(reference, settings.architecture), {
+            bootChain: settings.bootChain,
             cache: await layerCacheOf(environment(), settings),
             proof: 'ostree',
             progress,
           })
       for (const text of named) resolved.set(text, contents.digest)
+      if (isBase) {
+        const { image, record } = baseRecord(settings, [], base)
+        if (image.image !== base.image) labelledBase = image.image
+        return record
+      }
       const prediction = predictFor(settings, contents)
       const image = { registry: reference.registry, repository: reference.repository, digest: contents.digest }
       const own = { kind, prediction, created }
-      if (isBase) {
-        const copy = labelled(settings, base.image, contents, prediction)
-        if (copy.image === base.image) return recordOf({ ...own, image, contents })
-        labelledBase = copy.image
-        const pinned = { ...settings.imageRepository, digest: copy.image.digest }
-        return { ...recordOf({ ...own, image: pinned, contents: copy.contents }), base: recordedBase(base) }
-      }
       labelFor(settings, contents, prediction.predictions, 'never')
       return recordOf({ ...own, image, contents })
     })

@@ -22,6 +22,8 @@ export interface PushPlace {
   readonly anonymous: RegistryClient
   /** The base image with a label, which the operator needs beside the image. */
   readonly labelledBase: ImageSource | undefined
+  /** It is in the repository as it is: it is only read back. */
+  readonly isThere?: boolean
   readonly progress: Progress
 }
 
@@ -29,13 +31,13 @@ export interface PushPlace {
 export async function pushAndReadBack(
   registry: RegistryClient,
   { image, contents: checked, labelChanged }: LabelledImage,
-  { target, tag, base, architecture, anonymous, labelledBase, progress }: PushPlace,
+  { target, tag, base, architecture, anonymous, labelledBase, isThere = false, progress }: PushPlace,
 ): Promise<void> {
   const how = { progress, ...(base.registry === target.registry ? { mountFrom: base.repository } : {}) }
-  await registry.pushImage(image, target, how)
+  if (!isThere) await registry.pushImage(image, target, how)
   const reference = { ...target, tag: undefined, digest: image.digest }
   const pushed = await registry.openImage(reference, architecture, { direct: true })
-  const seen = await readImage(pushed, { progress })
+  const seen = await readImage(pushed, { bootChain: checked.bootChain, progress })
   const differing = differences(checked, seen)
   if (differing.length > 0)
     throw new ToolError(
@@ -54,7 +56,7 @@ export async function pushAndReadBack(
     if (isLabelled({ digest, imageLabels: labelledBase.config.imageLabels })) await expectLabel(labelledBase, true, ask)
     await registry.pushImage(labelledBase, target, { tag: `base-${base.digest.slice(7, 19)}` })
   }
-  await registry.pushImage(image, target, { tag })
+  if (!isThere) await registry.pushImage(image, target, { tag })
 }
 
 interface AnonymousQuestion extends Pick<PushPlace, 'target' | 'architecture'> {

@@ -8,9 +8,9 @@ import { openSpillRoom } from '../edge/spilled-files.ts'
 import { toolVersion } from '../edge/surroundings.ts'
 import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
-import { type FoundBootFiles, findBootFiles } from '../image/boot-files.ts'
+import { findBootFiles } from '../image/boot-files.ts'
 import type { BootTree } from '../image/boot-tree.ts'
-import { filesForChain } from '../image/chain-files.ts'
+import { type BootChainWord, filesForChain } from '../image/chain-files.ts'
 import { findEfiFiles } from '../image/efi-files.ts'
 import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
@@ -36,6 +36,8 @@ export interface ReadImageOptions {
   readonly proof?: 'all-layers' | 'ostree'
   /** false: nobody asks for the packages of the image, so its RPM database is not read. */
   readonly packages?: false
+  /** The boot chain whose files `bootFiles` holds; undefined: the only one that the image can boot. */
+  readonly bootChain?: BootChainWord | undefined
   /** Layers read at the same time; default 2. */
   readonly inFlight?: number
   /** Where layers are told; default nowhere. */
@@ -185,7 +187,7 @@ async function describe(
   options: ReadImageOptions,
 ): Promise<ImageContents> {
   const found = findBootFiles(tree, image.source, image.config.architecture)
-  const { files, kernelRelease, problems } = filesForChain(found, 'shim-grub-linux')
+  const { bootChain, files, kernelRelease, problems } = filesForChain(found, options.bootChain)
   const kernelHmac = hmacOf(tree, kernelRelease)
   return {
     source: image.source,
@@ -193,6 +195,7 @@ async function describe(
     proof,
     diffIds: image.config.diffIds,
     imageLabels: image.config.imageLabels,
+    bootChain,
     bootFiles: files,
     found,
     kernelRelease,
@@ -206,16 +209,8 @@ async function describe(
     efiFiles: findEfiFiles(tree, image.source),
     kernelHmac,
     hasOstreeRepository: tree.isThere('sysroot/ostree/repo/config'),
-    problems: [...unifiedKernels(found), ...problems],
+    problems,
   }
-}
-
-/** UKIs are predicted, but not built and proposed: a build layers kernel packages, which have none. */
-function unifiedKernels({ files, source }: FoundBootFiles): ToolError[] {
-  const ukis = files.filter(file => file.role === 'uki').map(file => file.path)
-  if (ukis.length === 0) return []
-  const found = ukis.join(', ')
-  return [new ToolError('UKI_NOT_SUPPORTED', 'the image has a unified kernel image', { found, where: { source } })]
 }
 
 function hmacOf(tree: BootTree, kernelRelease: string | null): Uint8Array | null {

@@ -1,18 +1,16 @@
 // How a run of `update` ends: outputs, documents and text for each outcome.
 
 import type { ProposalResult } from '../edge/github.ts'
-import type { ToolError } from '../errors.ts'
 import { formatPinnedReference, type PinnedReference } from '../formats/oci/reference.ts'
 import { type Evr, formatEvr } from '../formats/rpm/version.ts'
 import { type ImageContents, imageFacts } from '../image/image-contents.ts'
 import type { ImagePrediction } from '../predict/predict-image.ts'
 import type { Decision, PullRequestSeen } from '../propose/outcome.ts'
 import type { PullRequestText } from '../propose/pull-request.ts'
-import type { RepositoryChange } from '../propose/repository-change.ts'
 import type { OutputName } from '../settings/outputs.ts'
 import type { CommandResult } from './command.ts'
 
-type Outputs = Readonly<Partial<Record<OutputName, string>>>
+export type Outputs = Readonly<Partial<Record<OutputName, string>>>
 
 /** What every outcome can tell. */
 export interface Known {
@@ -95,26 +93,8 @@ export function noKernel(
   }
 }
 
-/** The tree and the pull request that a run without `dry-run` would have made. */
-export function dryRun(known: Known, image: MadeImage, change: RepositoryChange, text: PullRequestText): CommandResult {
-  return {
-    outputs: { ...outputsOf(known, 'dry-run'), ...imageOutputs(image) },
-    predictions: predictionsOf(image),
-    text: dryRunText(change, text),
-    summary: text.body,
-    exitCode: 0,
-  }
-}
-
-export function dryRunWithoutBuilder(known: Known, { message, hint }: ToolError, containerfile: string): CommandResult {
-  return {
-    outputs: outputsOf(known, 'dry-run'),
-    text: `dry-run: ${message}, so this ends before the build${hint === undefined ? '' : ` (${hint})`}. It would build:\n\n${containerfile}`,
-    exitCode: 0,
-  }
-}
-
-function outputsOf({ base, kernel, branch, key }: Known, outcome: string): Outputs {
+/** What every outcome sets. */
+export function outputsOf({ base, kernel, branch, key }: Known, outcome: string): Outputs {
   return {
     outcome,
     'update-available': 'true',
@@ -125,7 +105,7 @@ function outputsOf({ base, kernel, branch, key }: Known, outcome: string): Outpu
   }
 }
 
-function imageOutputs({ pinned }: MadeImage): Outputs {
+export function imageOutputs({ pinned }: MadeImage): Outputs {
   return { image: formatPinnedReference(pinned), digest: pinned.digest }
 }
 
@@ -135,26 +115,12 @@ function pullRequestOutputs(pullRequest: PullRequestSeen | undefined): Outputs {
     : { 'pull-request-number': String(pullRequest.number), 'pull-request-url': pullRequest.url }
 }
 
-function predictionsOf({ pinned, contents, prediction }: MadeImage): unknown {
+/** The document behind the output `predictions`. */
+export function predictionsOf({ pinned, contents, prediction }: MadeImage): unknown {
   return {
     schemaVersion: 1,
     image: { ...imageFacts(contents), source: formatPinnedReference(pinned), digest: pinned.digest },
     bootFiles: prediction.bootFiles,
     predictions: prediction.predictions,
   }
-}
-
-function dryRunText({ files }: RepositoryChange, { title, body, commitMessage }: PullRequestText): string {
-  return [
-    'dry-run: nothing was pushed and nothing was written. The pull request would be:',
-    '',
-    title,
-    '',
-    body,
-    'Its one commit:',
-    '',
-    commitMessage.trimEnd(),
-    '',
-    ...files.flatMap(({ path, content }) => [`--- ${path}`, content === null ? '(removed)' : content.trimEnd(), '']),
-  ].join('\n')
 }

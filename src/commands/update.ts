@@ -1,72 +1,25 @@
 // `update`: the whole job, in the order of interface §5. Each step is told here; none has its logic here.
 
 import { type Builder, findBuilders } from '../edge/builder.ts'
-import type { ProposalResult } from '../edge/github.ts'
-import type { Log } from '../edge/log.ts'
-import type { RegistryClient } from '../edge/registry.ts'
-import type { PackageOptions } from '../edge/rpm-repository.ts'
-import { type Environment, environment, withScratchDirectory } from '../edge/surroundings.ts'
+import { environment, withScratchDirectory } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
 import { formatPinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
-import { namedAs, onBaseLayers } from '../image/base-layers.ts'
-import type { ImageSource } from '../image/image-source.ts'
-import type { KernelChoice } from '../kernel/choose-kernel.ts'
-import { insecureRepositories } from '../kernel/insecure-repositories.ts'
-import { renderContainerfile } from '../layering/containerfile.ts'
-import { changeKey } from '../propose/change-key.ts'
-import { expandImageTag } from '../propose/image-tag.ts'
-import { branchName } from '../propose/names.ts'
-import { type Decision, decideOutcome, type Situation } from '../propose/outcome.ts'
-import { type PullRequestText, pullRequestText } from '../propose/pull-request.ts'
-import { checkTree, proposeChange, type RepositoryChange } from '../propose/repository-change.ts'
-import { heldBack, isOlder, standingOf } from '../propose/standing.ts'
-import type { Credentials } from '../settings/credentials.ts'
-import type { Settings } from '../settings/settings.ts'
-import { type Base, chooseKernelFor, readBase } from './base-kernel.ts'
-import { fetchPackages, givenImage, layoutFor, planFor } from './build-layout.ts'
-import { checkImage } from './check-image.ts'
+import { checkTree } from '../propose/repository-change.ts'
+import { chooseKernelFor, readBase } from './base-kernel.ts'
+import { fetchPackages } from './build-layout.ts'
 import type { Command, CommandResult } from './command.ts'
-import { type GitOpsTree, readGitOps, readSituation, recordInUse } from './gitops.ts'
-import {
-  labelled,
-  layeredRecord,
-  type OtherRecords,
-  predictFor,
-  type ReadyImage,
-  recordsOfOthers,
-} from './image-record.ts'
-import { anonymousRegistryOf, pullAccessOf, registryOf } from './open-image.ts'
+import { dryRun, dryRunWithoutBuilder } from './dry-run.ts'
+import { readGitOps, readSituation } from './gitops.ts'
+import { baseRecord, layeredRecord, recordsOfOthers } from './image-record.ts'
+import { registryOf } from './open-image.ts'
 import { preflight } from './preflight.ts'
-import { pushAndReadBack } from './push-image.ts'
-import { inspectImage } from './read-image.ts'
+import { proposalOf, propose, publish } from './propose-image.ts'
+import { readyImage } from './ready-image.ts'
 import { repositoryAccess } from './repository-access.ts'
-import { dryRun, dryRunWithoutBuilder, type Known, noKernel, nothingToSay, proposed } from './update-result.ts'
-
-/** What is known when base and kernel stand. */
-interface Facts {
-  readonly settings: Settings
-  readonly environment: Environment
-  readonly credentials: Credentials
-  readonly log: Log
-  readonly registry: RegistryClient
-  readonly gitops: GitOpsTree
-  readonly situation: Situation
-  readonly base: Base
-  /** To the kernel repositories. */
-  readonly access: PackageOptions
-  readonly choice: KernelChoice
-}
-
-/** What is known when it stands that there is something to do. */
-interface Work extends Facts {
-  readonly branch: string
-  readonly key: string
-  readonly containerfile: string
-  /** An image that something else built. */
-  readonly given: ImageSource | undefined
-  readonly decision: Decision
-}
+import { leaveAlone, nextStep, planWork } from './update-plan.ts'
+import { nothingToSay } from './update-result.ts'
+import { type Facts, known, type Work } from './update-work.ts'
 
 export const updateCommand: Command<'update'> = async (settings, credentials, log) => {
   const env = environment()
@@ -99,101 +52,58 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
     choice,
   }
 
-  const why = whyNot(facts)
-  if (why !== undefined) return leaveAlone(facts, why)
-  log.info(`kernel ${choice.kernel.release}: ${choice.kernel.packages.length} packages`)
-  const work = await plan(facts)
+  const step = nextStep(facts)
+  if (step.kind === 'nothing') return leaveAlone(facts, step.why)
+  const work = await planWork(facts, step.kind)
   if (work.decision.outcome === 'unchanged' || work.decision.outcome === 'rejected')
     return nothingToSay(known(work), work.decision, situation.lock?.pools[settings.pools[0] ?? '']?.image)
   if (!settings.dryRun) await inStep('rights of the token', () => gitops.repository.checkRights(gitops.base))
-  return await withScratchDirectory(scratch => make(work, scratch))
-}
-
-/** Why no kernel is proposed, as a sentence. Throws DOWNGRADE_REFUSED when the user asked for one that is older than what is in use. */
-function whyNot({ settings, situation, base, choice }: Facts): string | undefined {
-  const { evr } = choice.kernel
-  if (!choice.update) return `the base image has kernel ${base.kernel.release}, and the repositories have no newer one`
-  const standing = standingOf(situation, settings.pools)
-  const held = heldBack(evr, standing)
-  if (held !== undefined || !isOlder(evr, standing)) return held
-  const inUse = standing.inUse === undefined ? '' : formatEvr(standing.inUse)
-  if (settings.kernelVersion === 'latest')
-    return `the newest kernel of the repositories, ${formatEvr(evr)}, is older than the one in use, ${inUse}`
-  if (settings.allowDowngrade) return undefined
-  throw new ToolError('DOWNGRADE_REFUSED', 'the kernel asked for is older than the one in use', {
-    found: formatEvr(evr),
-    wanted: `${inUse} or newer`,
-  })
-}
-
-/** Ends without a change; what a reader must know beside stands in warnings. */
-function leaveAlone({ settings, log, gitops, situation, base, choice }: Facts, why: string): CommandResult {
-  const record = recordInUse(gitops, settings.pools)
-  const inUse = record?.base?.image
-  const newBase = inUse !== undefined && inUse !== formatPinnedReference(base.pinned)
-  if (newBase)
-    log.warning(
-      `the base image has changed since the image in use was built (${inUse}); this version proposes a new base only together with a newer kernel`,
-    )
-  const open = situation.pullRequests.find(({ state }) => state === 'open')
-  if (open !== undefined)
-    log.warning(`pull request ${open.number} is still open, and this run has nothing that it should hold: ${open.url}`)
-  return noKernel({ base: base.pinned, kernel: choice.kernel }, why, newBase, open)
-}
-
-async function plan(facts: Facts): Promise<Work> {
-  const { settings, base, choice, situation } = facts
-  const containerfile = renderContainerfile(planFor(base, choice.kernel))
-  const given = await givenImage(settings)
-  const { packages, extraPackages } = choice.kernel
-  const inputs = { settings, base: base.pinned.digest, packages, extraPackages, containerfile, image: given?.digest }
-  const key = changeKey(inputs)
-  return {
-    ...facts,
-    branch: branchName(settings.directory, 'update'),
-    key,
-    containerfile,
-    given,
-    decision: decideOutcome(situation, key, settings.pools),
-  }
+  if (work.making.kind === 'base') return await proposeBase(work)
+  return await withScratchDirectory(scratch => proposeLayered(work, scratch))
 }
 
 /** Everything from the download on. Nothing is pushed before `readyImage` has returned and the change stands. */
-async function make(work: Work, scratch: string): Promise<CommandResult> {
-  const { settings, log, registry, gitops } = work
+async function proposeLayered(work: Work, scratch: string): Promise<CommandResult> {
+  const { settings, log, registry, gitops, choice, base } = work
+  log.info(`kernel ${choice.kernel.release}: ${choice.kernel.packages.length} packages`)
   const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
   const pulls = await log.group('Ask registries for what nodes need', () => inStep('preflight', () => preflight(work)))
-  const { vmlinuzSha256 } = await log.group('Download the packages', () =>
-    inStep('packages', () => fetchPackages(work.choice.kernel, scratch, work.access)),
+  const downloaded = await log.group('Download the packages', () =>
+    inStep('packages', () => fetchPackages(choice.kernel, scratch, work.access)),
   )
-  if (builders instanceof ToolError) return dryRunWithoutBuilder(known(work), builders, work.containerfile)
-  const image = await unlessNoBuilder(work, () => readyImage(work, builders, scratch, vmlinuzSha256))
-  if (image instanceof ToolError) return dryRunWithoutBuilder(known(work), image, work.containerfile)
+  if (builders instanceof ToolError) return dryRunWithoutBuilder(work, builders, downloaded)
+  const { vmlinuzSha256 } = downloaded
+  const image = await unlessNoBuilder(work, () => readyImage(work, { builders, scratch, vmlinuzSha256 }))
+  if (image instanceof ToolError) return dryRunWithoutBuilder(work, image, downloaded)
   const others = await log.group('Predict what runs now', () =>
-    recordsOfOthers(settings, registry, gitops.files, work.base, log.progress),
+    recordsOfOthers(settings, registry, gitops.files, base, log.progress),
   )
-  const record = layeredRecord(image, work)
-  const change = proposeChange(settings, gitops.files, record, others.records, others.resolved)
-  if (change.files.length === 0)
-    return nothingToSay(known(work), { outcome: 'unchanged', pullRequest: undefined }, record.image)
-  const { packages, extraPackages } = work.choice.kernel
-  const http = insecureRepositories(settings.kernelRepositories, [...packages, ...extraPackages])
-  const text = pullRequestText(settings, change, record, {
-    changeKey: work.key,
-    downgraded:
-      work.choice.change === 'older' || isOlder(work.choice.kernel.evr, standingOf(work.situation, settings.pools)),
-    insecureSources: [...http, ...registry.insecureHosts()],
-    checksWaitForApproval: gitops.checksWaitForApproval,
-    ...pulls,
-  })
-  if (settings.dryRun) return dryRun(known(work), image, change, text)
-  await publish(work, image, others)
-  return await propose(work, image, change, text)
+  const proposal = proposalOf(work, layeredRecord(image, work), others, { size: [image.size], ...pulls })
+  if (proposal.change.files.length === 0) return sameAgain(work, proposal.record.image)
+  if (settings.dryRun) return dryRun(known(work), image, proposal)
+  await publish(work, image, others.labelledBase)
+  return await propose(work, image, proposal)
 }
 
-function known({ base, choice, branch, key }: Work): Known {
-  return { base: base.pinned, kernel: choice.kernel, branch, key }
+/** The base image as it is: nothing is built, and nothing pushed unless it needs a label. */
+async function proposeBase(work: Work): Promise<CommandResult> {
+  const { settings, log, registry, gitops, base } = work
+  const pulls = await log.group('Ask registries for what nodes need', () => inStep('preflight', () => preflight(work)))
+  const { image, record } = await log.group('Check the image and predict', () =>
+    inStep('checks', async () => baseRecord(settings, gitops.records, base)),
+  )
+  const others = await log.group('Predict what runs now', () =>
+    recordsOfOthers(settings, registry, gitops.files, base, log.progress),
+  )
+  const proposal = proposalOf(work, record, others, { size: [], ...pulls })
+  if (proposal.change.files.length === 0) return sameAgain(work, record.image)
+  if (settings.dryRun) return dryRun(known(work), image, proposal)
+  if (image.image !== base.image) await publish(work, image, undefined)
+  return await propose(work, image, proposal)
 }
+
+const sameAgain = (work: Work, image: string): CommandResult =>
+  nothingToSay(known(work), { outcome: 'unchanged', pullRequest: undefined }, image)
 
 /** What the step gives, or why no builder works here: a dry run ends there and is no failure. */
 async function unlessNoBuilder<T>({ settings }: Work, step: () => Promise<T>): Promise<T | ToolError> {
@@ -205,72 +115,7 @@ async function unlessNoBuilder<T>({ settings }: Work, step: () => Promise<T>): P
   }
 }
 
-async function findBuildersFor({ settings, environment, given }: Work): Promise<readonly Builder[]> {
-  if (given !== undefined) return []
+async function findBuildersFor({ settings, environment, making }: Work): Promise<readonly Builder[]> {
+  if (making.kind !== 'build') return []
   return await inStep('builder', () => findBuilders(settings.builder, environment, settings.architecture))
-}
-
-/** The image, built, checked and predicted, under the name that it will have. */
-async function readyImage(
-  work: Work,
-  builders: readonly Builder[],
-  scratch: string,
-  vmlinuzSha256: string,
-): Promise<ReadyImage> {
-  const { settings, log, base, containerfile, given } = work
-  const insecureRegistry = work.registry.insecureHosts().includes(base.pinned.registry)
-  const { environment, credentials } = work
-  const access = await pullAccessOf(environment, settings, credentials, base.pinned)
-  const parts = { builders, base, containerfile, scratch, insecureRegistry, access, environment }
-  const { source, build } =
-    given === undefined
-      ? await log.group('Build the image', () => inStep('build', () => layoutFor(settings, parts, log)))
-      : { source: given, build: null }
-  for (const warning of build?.warnings ?? []) log.warning(warning)
-  return await log.group('Check the image and predict', () =>
-    inStep('checks', async () => {
-      const built = await inspectImage(source, { progress: log.progress })
-      const packages = [...work.choice.kernel.packages, ...work.choice.kernel.extraPackages]
-      await checkImage({ built, base: base.contents, release: work.choice.kernel.release, packages, vmlinuzSha256 })
-      const image = build === null ? source : onBaseLayers(source, base.image)
-      const contents = namedAs(image, source, built)
-      const prediction = predictFor(settings, contents)
-      const ready = labelled(settings, image, contents, prediction)
-      if (ready.labelChanged !== undefined) log.info(ready.labelChanged)
-      return { ...ready, build, pinned: { ...settings.imageRepository, digest: ready.image.digest }, prediction }
-    }),
-  )
-}
-
-async function publish(work: Work, image: ReadyImage, { labelledBase }: OtherRecords): Promise<void> {
-  const { settings, log, registry, base, choice, key } = work
-  const { release } = choice.kernel
-  const tag = expandImageTag(settings.imageTag, { kernelRelease: release, base: base.pinned.digest, changeKey: key })
-  const { architecture, imageRepository: target } = settings
-  const anonymous = await anonymousRegistryOf(work.environment, settings)
-  const place = { target, tag, base: base.pinned, architecture, anonymous, labelledBase, progress: log.progress }
-  await log.group('Push the image and read it back', () =>
-    inStep('push', () => pushAndReadBack(registry, image, place)),
-  )
-  log.info(`pushed ${formatPinnedReference(image.pinned)}, tag ${tag}`)
-}
-
-async function propose(
-  work: Work,
-  image: ReadyImage,
-  { files }: RepositoryChange,
-  text: PullRequestText,
-): Promise<CommandResult> {
-  const { log, gitops, situation, decision, branch } = work
-  const outcome = decision.outcome === 'updated' ? 'updated' : 'created'
-  const openPullRequest = outcome === 'updated' ? decision.pullRequest?.number : undefined
-  const proposal = { ...text, branch, base: gitops.base, own: situation.branch, openPullRequest, files }
-  const result: ProposalResult = await log.group('Open or update the pull request', () =>
-    inStep('pull request', () => gitops.repository.propose(proposal)),
-  )
-  if (text.draft && !result.pullRequest.draft)
-    log.warning(
-      'the pull request is no draft, though its values are uncalibrated: GitHub made none, or somebody marked it as ready',
-    )
-  return proposed(known(work), outcome, image, result, text)
 }

@@ -6,8 +6,9 @@ import { type BuiltImage, finding, some } from './finding.ts'
 /** Firmware starts any of them, by an entry of its own or by the removable-media path: all must be those of the base. Fault: BOOT_LOADER_CHANGED. */
 export function checkBootLoaders(image: BuiltImage): ToolError[] {
   const [built, base] = [image.built.efiFiles, image.base.efiFiles]
+  const unified = unifiedKernels(image)
   const differences = [...new Set([...base.keys(), ...built.keys()])]
-    .filter(path => base.get(path) !== built.get(path))
+    .filter(path => base.get(path) !== built.get(path) && !unified.has(path))
     .sort()
     .map(path => `${path} ${base.has(path) ? (built.has(path) ? 'is changed' : 'is gone') : 'is new'}`)
   if (differences.length === 0) return []
@@ -19,9 +20,13 @@ export function checkBootLoaders(image: BuiltImage): ToolError[] {
   ]
 }
 
-/** Nothing is below /boot that the base does not have. Fault: BOOT_DIRECTORY_NOT_EMPTY. */
+/** Nothing but a unified kernel image is below /boot that the base does not have. Fault: BOOT_DIRECTORY_NOT_EMPTY. */
 export function checkBootDirectory(image: BuiltImage): ToolError[] {
-  const added = [...image.built.listing].filter(path => path.startsWith('boot/') && !image.base.listing.has(path))
+  const { built, base } = image
+  const unified = unifiedKernels(image)
+  const added = [...built.listing].filter(
+    path => path.startsWith('boot/') && !base.listing.has(path) && !unified.has(path),
+  )
   if (added.length === 0) return []
   return [
     finding(image, 'BOOT_DIRECTORY_NOT_EMPTY', 'the build put files below /boot', {
@@ -30,4 +35,10 @@ export function checkBootDirectory(image: BuiltImage): ToolError[] {
       path: 'boot',
     }),
   ]
+}
+
+/** Paths of unified kernel images: kernels, which a build changes, at places where boot loaders are. */
+function unifiedKernels({ built, base }: BuiltImage): ReadonlySet<string> {
+  const files = [...built.found.files, ...base.found.files]
+  return new Set(files.flatMap(({ role, path }) => (role === 'uki' ? [path] : [])))
 }

@@ -4,7 +4,8 @@ import type { ToolError } from '../errors.ts'
 import { type Evr, formatEvr } from '../formats/rpm/version.ts'
 import { checkBootDirectory, checkBootLoaders } from './boot-place-checks.ts'
 import { type BuiltImage, finding, some } from './finding.ts'
-import { checkInitramfs, checkKernel, checkKernelHmac } from './kernel-checks.ts'
+import { checkInitramfs, checkKernel, checkKernelHmac, checkModules, checkUnifiedKernel } from './kernel-checks.ts'
+import { checkKubelet } from './kubelet-checks.ts'
 
 /** All faults of a built image; none when it may be pushed. Codes are those of errors.ts, "image contents", and PE_INVALID. */
 export function checkBuiltImage(image: BuiltImage): ToolError[] {
@@ -14,12 +15,15 @@ export function checkBuiltImage(image: BuiltImage): ToolError[] {
     ...image.built.problems.filter(({ code }) => loaders.length === 0 || code !== 'BOOT_LOADER_NOT_UNIQUE'),
     ...checkLayers(image),
     ...checkKernel(image),
+    ...checkModules(image),
+    ...checkUnifiedKernel(image),
     ...checkInitramfs(image),
     ...checkPackages(image),
     ...loaders,
     ...checkBootDirectory(image),
     ...checkNodeSoftware(image),
     ...checkNodePackages(image),
+    ...checkKubelet(image),
     ...checkKernelHmac(image),
   ]
 }

@@ -20,8 +20,20 @@ export interface BuiltImage {
   readonly packages: readonly ExpectedPackage[]
   /** SHA-256, hex, of the kernel in its package. */
   readonly vmlinuzSha256: string
-  /** Names in the initramfs of the built image, or why they cannot be had; undefined where it has none. */
-  readonly initramfs: readonly string[] | ToolError | undefined
+  /** The initramfs that is booted; undefined where the image has none. */
+  readonly initramfs: InitramfsSeen | undefined
+  /** What is inside of the unified kernel image that is booted; undefined for other boot chains. */
+  readonly unifiedKernel: { readonly path: string; readonly linuxSha256: string } | ToolError | undefined
+  /** Release of the cluster that nodes with this image join; undefined: not known. */
+  readonly clusterVersion: string | undefined
+}
+
+export interface InitramfsSeen {
+  /** Of the file, or of the unified kernel image that holds it. */
+  readonly path: string
+  readonly size: number
+  /** Names in it, or why they cannot be had. */
+  readonly names: readonly string[] | ToolError
 }
 
 type Code = ConstructorParameters<typeof ToolError>[0]

@@ -4,6 +4,7 @@ import type { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import type { BootFile } from './boot-file.ts'
 import type { FoundBootFiles } from './boot-files.ts'
+import type { BootChainWord } from './chain-files.ts'
 import type { InstalledPackage } from './installed-packages.ts'
 import type { OsRelease } from './os-release.ts'
 
@@ -19,7 +20,9 @@ export interface ImageContents {
   /** Lowest first. */
   readonly diffIds: readonly OciDigest[]
   readonly imageLabels: Readonly<Record<string, string>>
-  /** Those of the chain shim, GRUB, Linux, which is the only one that is built and proposed. */
+  /** The chain that is named, or the only one that the image can boot; undefined: which one that is, is not clear. */
+  readonly bootChain: BootChainWord | undefined
+  /** Those of that chain. */
   readonly bootFiles: readonly BootFile[]
   /** All boot files, for commands that take other chains too. */
   readonly found: FoundBootFiles
@@ -35,7 +38,7 @@ export interface ImageContents {
   readonly kernelHmac: Uint8Array | null
   /** Whether the image carries an ostree repository, which rpm-ostree needs (D8b). */
   readonly hasOstreeRepository: boolean
-  /** What keeps the image from being built and proposed: kernel, boot loaders, UKIs. */
+  /** What keeps the image from being built and proposed: kernel, boot loaders, a boot chain that is not clear. */
   readonly problems: readonly ToolError[]
 }
 

@@ -1,4 +1,4 @@
-// Kernel, initramfs and HMAC of a built image (D9).
+// Kernel, modules, initramfs and HMAC of a built image (D9).
 
 import { ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
@@ -6,6 +6,7 @@ import { parsePe } from '../formats/pe/pe.ts'
 import type { BootFileRole } from './boot-file.ts'
 import { type BuiltImage, finding, some } from './finding.ts'
 import type { ImageContents } from './image-contents.ts'
+import { modulesDirectory } from './places.ts'
 
 const bytesOf = (contents: ImageContents, role: BootFileRole): Uint8Array | undefined =>
   contents.bootFiles.find(file => file.role === role)?.bytes
@@ -54,25 +55,55 @@ export function checkKernel(image: BuiltImage): ToolError[] {
 
 /** Faults: INITRAMFS_MISSING, INITRAMFS_INVALID. */
 export function checkInitramfs(image: BuiltImage): ToolError[] {
-  const { built, initramfs, release } = image
-  if (built.kernelRelease === null) return []
-  const path = `usr/lib/modules/${built.kernelRelease}/initramfs.img`
-  const file = built.bootFiles.find(({ role }) => role === 'initramfs')
-  if (file === undefined || (file.known?.size ?? file.bytes.length) === 0)
+  const { built, initramfs, release, unifiedKernel } = image
+  const unified = built.bootFiles.find(({ role }) => role === 'uki')
+  // findings of their own: no kernel, several, no clear boot chain, a unified kernel image that cannot be read
+  if (built.kernelRelease === null && unified === undefined) return []
+  if (built.bootChain === undefined || unifiedKernel instanceof ToolError) return []
+  if (initramfs === undefined || initramfs.size === 0)
     return [
       finding(image, 'INITRAMFS_MISSING', 'the image has no initramfs', {
-        found: file === undefined ? 'no file' : 'an empty file',
-        path,
+        found: initramfs === undefined ? 'no file' : 'an empty file',
+        path: unified?.path ?? `${modulesDirectory}/${built.kernelRelease}/initramfs.img`,
       }),
     ]
-  if (initramfs instanceof ToolError) return [initramfs]
-  const faults = initramfsFaults(initramfs ?? [], release)
+  if (initramfs.names instanceof ToolError) return [initramfs.names]
+  const faults = initramfsFaults(initramfs.names, release)
   if (faults.length === 0) return []
   return [
     finding(image, 'INITRAMFS_INVALID', 'the initramfs is not one for this kernel', {
       found: faults.join('; '),
       wanted: `an init program, and modules below usr/lib/modules/${release} only`,
-      path,
+      path: initramfs.path,
+    }),
+  ]
+}
+
+/** A unified kernel image holds the new kernel, byte for byte that of its package. Faults: UKI_NOT_REBUILT, and why it cannot be read. */
+export function checkUnifiedKernel(image: BuiltImage): ToolError[] {
+  const { unifiedKernel, vmlinuzSha256 } = image
+  if (unifiedKernel === undefined) return []
+  if (unifiedKernel instanceof ToolError) return [unifiedKernel]
+  if (unifiedKernel.linuxSha256 === vmlinuzSha256) return []
+  return [
+    finding(image, 'UKI_NOT_REBUILT', 'the unified kernel image does not hold the kernel of the package kernel-core', {
+      found: `.linux with sha256 ${unifiedKernel.linuxSha256}`,
+      wanted: `sha256 ${vmlinuzSha256}`,
+      path: unifiedKernel.path,
+    }),
+  ]
+}
+
+/** Where depmod indexed the modules of the base's kernel, it did so for the new one: udev finds none else. Fault: MODULES_NOT_INDEXED. */
+export function checkModules({ built, base, ...image }: BuiltImage): ToolError[] {
+  const index = (release: string | null) => `${modulesDirectory}/${release}/modules.dep`
+  const { kernelRelease } = built
+  if (kernelRelease === null || !base.listing.has(index(base.kernelRelease))) return []
+  if (built.listing.has(index(kernelRelease))) return []
+  return [
+    finding({ built, base, ...image }, 'MODULES_NOT_INDEXED', 'the modules of the kernel are not indexed', {
+      found: 'no file',
+      path: index(kernelRelease),
     }),
   ]
 }

@@ -21,6 +21,7 @@ export const programPaths = [
   'usr/bin/ostree',
   'usr/bin/bootc',
   'usr/bin/dnf',
+  'usr/bin/dnf5',
 ] as const
 
 /** Listed whole; files below are kept only if `keepsContents` says so. */

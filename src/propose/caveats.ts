@@ -12,6 +12,8 @@ export interface RunFacts {
   readonly changeKey: string
   /** An older kernel than the base's was asked for and taken. */
   readonly downgraded: boolean
+  /** What the image adds to its base, as a sentence; none where nothing is known of it. */
+  readonly size: readonly string[]
   /** http: repositories or registries that were really used. */
   readonly insecureSources: readonly string[]
   /** GitHub holds the checks of pull requests that GITHUB_TOKEN opened until somebody approves them. */

@@ -11,6 +11,7 @@ export interface ChangeInputs {
   readonly base: OciDigest
   readonly packages: readonly RepositoryPackage[]
   readonly extraPackages: readonly RepositoryPackage[]
+  /** As it is built; empty for a base image that is proposed as it is. */
   readonly containerfile: string
   /** An image that something else built and that is proposed instead of a build. */
   readonly image: OciDigest | undefined
@@ -37,6 +38,7 @@ export function changeKey(inputs: ChangeInputs): string {
     requireCoverage: [...settings.requireCoverage].sort(),
     secureBoot: settings.secureBoot ?? true,
     profiles: [],
+    ...(settings.bootChain === undefined ? {} : { bootChain: settings.bootChain }),
     pcrLabel: settings.target.includes('trusted-execution-clusters') ? settings.pcrLabel : null,
   }
   return sha256Hex(Buffer.from(canonicalJson(decided), 'utf8'))

@@ -2,7 +2,7 @@
 
 import type { Settings } from '../settings/settings.ts'
 import { comparePredictions, type PcrComparison } from './comparison.ts'
-import { digestOf } from './record.ts'
+import { baseDigestOf, digestOf } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
 import type { RepositoryChange } from './repository-change.ts'
 
@@ -91,11 +91,10 @@ function kernelChange({ kernelsFrom, kernelTo, newBase }: Summary): string {
   return `${to} as before, ${newBase ? 'new base' : 'new image'}`
 }
 
-/** A record of a base image is its own base; of an image that others built no base is known. */
+/** Of an image that others built no base is known. */
 function isOtherBase(old: ImageRecord, next: ImageRecord): boolean {
-  const before = old.kind === 'base' ? old.image : old.base?.image
-  const after = next.base?.image
-  return before !== undefined && after !== undefined && before.split('@').at(-1) !== after.split('@').at(-1)
+  const [before, after] = [baseDigestOf(old), baseDigestOf(next)]
+  return before !== undefined && after !== undefined && before !== after
 }
 
 function changes({ previous, changedPcrs }: Summary): string {

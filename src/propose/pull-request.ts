@@ -98,6 +98,10 @@ function whatChanges(
       return `Pool ${code(one.pool)}: MachineConfig ${code(one.name)} in ${code(one.path)}, ${before}`
     }),
     `Reference values for: ${settings.target.map(target => code(target)).join(', ')}, namespace ${code(settings.namespace)}`,
+    ...run.size.map(sentence => `Size: ${sentence}`),
+    ...(record.kind === 'base'
+      ? ['Nothing is put on the base image: its own kernel is not older than the newest one of the repositories.']
+      : []),
     ...(record.build === null
       ? record.kind === 'layered'
         ? ['Not built by this tool: the image was given with the setting `image`, and checked as a build of ours is.']

@@ -43,6 +43,12 @@ export function digestOf(record: ImageRecord): OciDigest {
   return parsePinnedReference(record.image).digest
 }
 
+/** The base image that an image is, or was built on; undefined for an image that others built. */
+export function baseDigestOf({ kind, image, base }: ImageRecord): OciDigest | undefined {
+  if (base !== null) return parsePinnedReference(base.image).digest
+  return kind === 'base' ? parsePinnedReference(image).digest : undefined
+}
+
 /** Records that still count. */
 export function notRetired(records: readonly StoredRecord[]): StoredRecord[] {
   return records.filter(({ record }) => record.retired === undefined)

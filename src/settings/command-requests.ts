@@ -15,17 +15,18 @@ import {
   parseImageRepository,
   parseKernelRepository,
   parseKernelVersion,
-  parseLayoutLocation,
   parseMachineConfigName,
   parsePackageName,
   parsePath,
   parseSecureBoot,
   parseTemplate,
+  parseWholeImageLocation,
   parseWord,
 } from './values.ts'
 import {
   architectureWords,
   bankWords,
+  bootChainWords,
   builderWords,
   coverageWords,
   gitopsRemoteWords,
@@ -116,7 +117,9 @@ export const readUpdate: ReadRequest<Settings> = settings => {
   const builder = settings.required('builder', parseWord(builderWords))
   const imageRepository = settings.required('image-repository', parseImageRepository)
   const imageTag = settings.required('image-tag', parseTemplate(['kernel', 'base-short', 'change']))
-  const image = settings.atMostOne('image', parseLayoutLocation)
+  const image = settings.atMostOne('image', parseWholeImageLocation)
+  const containerfile = settings.optional('containerfile', parsePath)
+  const bootChain = settings.optional('boot-chain', parseWord(bootChainWords))
   const requireCoverage = settings.list('require-coverage', parseWord(coverageWords))
   const secureBoot = settings.optional('secure-boot', parseSecureBoot)
   const banks = settings.requiredList('bank', parseWord(bankWords))
@@ -134,6 +137,10 @@ export const readUpdate: ReadRequest<Settings> = settings => {
       hint:
         'without a gate the default is two-step, which is not supported yet; ' +
         'with one-pr nothing but you orders the values before the image',
+    })
+  if (settings.has('image') && settings.has('containerfile'))
+    settings.refuse('SETTING_INVALID', 'containerfile', 'containerfile and image are both given', {
+      wanted: 'one of them: image is proposed as it is, containerfile is built',
     })
   if (target.valid && target().includes('trustee') && !settings.has('trustee-shape'))
     settings.refuse('SETTING_MISSING', 'target', 'trustee-shape is required for target trustee', {
@@ -163,6 +170,8 @@ export const readUpdate: ReadRequest<Settings> = settings => {
     imageRepository: imageRepository(),
     imageTag: imageTag(),
     image: image(),
+    containerfile: containerfile(),
+    bootChain: bootChain(),
     requireCoverage: requireCoverage(),
     secureBoot: secureBoot(),
     banks: banks(),

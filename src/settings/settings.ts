@@ -2,7 +2,7 @@
 
 import type { Bank } from '../formats/bytes/digest.ts'
 import type { ImageReference } from '../formats/oci/reference.ts'
-import type { ImageLocation, PlatformSource } from './values.ts'
+import type { ImageLocation, PlatformSource, WholeImageLocation } from './values.ts'
 import type { bootChainWords, bootFileWords, formatWords, phaseWords, trusteeShapeWords } from './words.ts'
 
 export type Target = 'trusted-execution-clusters' | 'trustee'
@@ -82,8 +82,12 @@ export interface Settings extends RegistrySettings, CacheSettings, BaseSettings 
   readonly imageRepository: { readonly registry: string; readonly repository: string }
   /** With `{kernel}`, `{base-short}`, `{change}`. */
   readonly imageTag: string
-  /** An OCI layout that something else built: checked, predicted and proposed instead of a build. */
-  readonly image: { readonly directory: string; readonly tag: string | undefined } | undefined
+  /** An image that something else built: checked, predicted and proposed instead of a build. */
+  readonly image: WholeImageLocation | undefined
+  /** Path of the user's Containerfile; undefined: one that fits the base image. */
+  readonly containerfile: string | undefined
+  /** undefined: found from the files. */
+  readonly bootChain: (typeof bootChainWords.now)[number] | undefined
   readonly requireCoverage: readonly CoveragePart[]
   /** undefined: assumed on, and the pull request says so. */
   readonly secureBoot: boolean | undefined
@@ -91,30 +95,31 @@ export interface Settings extends RegistrySettings, CacheSettings, BaseSettings 
   readonly pcrLabel: 'auto' | 'never'
 }
 
-/** Settings of `check`: what it takes to compare the kernel and base image in use with the newest. */
-export type CheckSettings = Pick<
-  Settings,
-  | 'architecture'
-  | 'directory'
-  | 'gitopsRepository'
-  | 'baseBranch'
-  | 'valueLifetime'
-  | 'pools'
-  | keyof BaseSettings
-  | 'kernelVersion'
-  | 'kernelRepositories'
-  | 'kernelRepositoryCa'
-  | 'repositoryMaxAge'
-  | 'dist'
-  | 'extraPackages'
-  | 'allowDowngrade'
-  | 'allowInsecure'
-  | 'registriesConf'
-  | 'caBundle'
-  | 'allowUnsignedPackages'
-  | 'cache'
-  | 'cacheDirectory'
->
+/** Settings of `check`: what it takes to compare the kernel and base image in use with the newest; `update` names the boot chain too. */
+export type CheckSettings = Partial<Pick<Settings, 'bootChain'>> &
+  Pick<
+    Settings,
+    | 'architecture'
+    | 'directory'
+    | 'gitopsRepository'
+    | 'baseBranch'
+    | 'valueLifetime'
+    | 'pools'
+    | keyof BaseSettings
+    | 'kernelVersion'
+    | 'kernelRepositories'
+    | 'kernelRepositoryCa'
+    | 'repositoryMaxAge'
+    | 'dist'
+    | 'extraPackages'
+    | 'allowDowngrade'
+    | 'allowInsecure'
+    | 'registriesConf'
+    | 'caBundle'
+    | 'allowUnsignedPackages'
+    | 'cache'
+    | 'cacheDirectory'
+  >
 
 /** One `--boot-file ROLE=PATH`. */
 export interface BootFilePath {

@@ -159,14 +159,14 @@ export function parseImageLocation(text: string): ImageLocation {
     : { kind: 'oci-archive', file: parsePath(path), tag }
 }
 
-/** An image that `update` is to propose: `oci:<directory>[:tag]`. */
-export function parseLayoutLocation(text: string): { readonly directory: string; readonly tag: string | undefined } {
+/** Where an image is that is whole: with manifest, config and layers. */
+export type WholeImageLocation = Exclude<ImageLocation, { kind: 'root-file-system' }>
+
+/** An image that `update` is to propose. */
+export function parseWholeImageLocation(text: string): WholeImageLocation {
   const location = parseImageLocation(text)
-  if (location.kind === 'oci-layout') return location
-  throw new ToolError('SETTING_NOT_SUPPORTED', 'proposing an image that is not in an OCI layout is not supported yet', {
-    found: shown(text),
-    wanted: 'oci:<directory>[:tag]',
-  })
+  if (location.kind !== 'root-file-system') return location
+  return refuse(text, 'docker://…, a bare reference, oci:<directory>[:tag] or oci-archive:<file>[:tag]')
 }
 
 /** A reader for texts with `{placeholders}`; `needed` must occur, others than `allowed` must not. */

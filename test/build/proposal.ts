@@ -50,6 +50,8 @@ export function makeSettings(changes: Partial<Settings> = {}): Settings {
     imageRepository: { registry: 'registry.example.com', repository: 'team/rhcos-kernel' },
     imageTag: '{kernel}-{base-short}-{change}',
     image: undefined,
+    containerfile: undefined,
+    bootChain: undefined,
     requireCoverage: ['kernel'],
     secureBoot: undefined,
     banks: ['sha256'],

@@ -22,6 +22,7 @@ import {
 import { makeCpio } from '../build/cpio.ts'
 import { file, type LayerEntry, makeLayer, opaque, symlink, whiteout } from '../build/layer.ts'
 import { makeImage, writeLayout } from '../build/oci-layout.ts'
+import { makeUki } from '../build/uki.ts'
 
 const [from, to] = ['6.1.0-55.x86_64', '6.1.0-56.x86_64']
 const good = layeredEntries(from, to)
@@ -42,13 +43,19 @@ async function contentsOf(name: string, ...layers: readonly (readonly LayerEntry
 /** The findings on an image with these layers above the base, by code. */
 async function findings(
   layers: readonly (readonly LayerEntry[])[],
-  options: { base?: readonly LayerEntry[]; below?: readonly LayerEntry[]; release?: string } = {},
+  options: {
+    base?: readonly LayerEntry[]
+    below?: readonly LayerEntry[]
+    release?: string
+    clusterVersion?: string
+  } = {},
 ): Promise<readonly ToolError[]> {
   const base = options.base ?? baseEntries(from)
   const image = {
     base: await contentsOf('base', base),
     built: await contentsOf('built', options.below ?? base, ...layers),
     release: options.release ?? to,
+    clusterVersion: options.clusterVersion,
     packages: kernelPackages(options.release ?? to),
     vmlinuzSha256: createHash('sha256')
       .update(makeKernel({ seed: 'seed', release: to }))
@@ -119,7 +126,8 @@ describe('checkImage', () => {
     ['no kubelet', ['NODE_SOFTWARE_MISSING'], [...good, whiteout('usr/bin/kubelet')]],
     ['no HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`)],
     ['an empty HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`, '')],
-    ['a unified kernel image', ['UKI_NOT_SUPPORTED'], [...good, file(`${newKernel}/linux.efi`, 'MZ')]],
+    ['a unified kernel image beside GRUB', ['BOOT_CHAIN_UNCLEAR'], [...good, file(`${newKernel}/linux.efi`, 'MZ')]],
+    ['modules that depmod did not index', ['MODULES_NOT_INDEXED'], changed(`${newKernel}/modules.dep`)],
   ]
   it.each(cases)('%s: %j', async (_name, wanted, layer) => {
     expect(await codes([layer])).toEqual(wanted)
@@ -193,6 +201,86 @@ describe('checkImage', () => {
     const found = await findings([[...good.slice(0, -1), rpmDatabase(to, packages)]])
     expect(found.map(one => one.code)).toEqual(['NODE_SOFTWARE_CHANGED'])
     expect(found[0]?.found).toMatch(text)
+  })
+
+  it.each([
+    ['4.20.3', []],
+    ['4.21.0', []],
+    ['4.19.30', ['KUBELET_TOO_NEW']],
+    ['4.20.0-okd-scos.1', []],
+    [undefined, []],
+  ] as const)('the kubelet of 4.20 in a cluster of %s: %j', async (clusterVersion, wanted) => {
+    expect(await codes([good], clusterVersion === undefined ? {} : { clusterVersion })).toEqual(wanted)
+  })
+
+  const ofKubernetes = (version: string) => [
+    { name: 'kubelet', evr: { epoch: 0, version, release: '1' }, arch: 'x86_64' },
+  ]
+  it.each([
+    ['1.33.5', '4.20.3', []],
+    ['1.34.0', '4.20.3', ['KUBELET_TOO_NEW']],
+    ['1.33.0~rc.1', '4.19.1', ['KUBELET_TOO_NEW']],
+    ['29', '4.19.1', []],
+  ] as const)('a kubelet %s in a cluster of %s: %j', async (kubelet, clusterVersion, wanted) => {
+    const [base, layer] = [from, to].map(release => rpmDatabase(release, ofKubernetes(kubelet)))
+    if (base === undefined || layer === undefined) throw new Error('two releases were given')
+    const layers = [[...good.slice(0, -1), layer]]
+    expect(await codes(layers, { base: [...baseEntries(from).slice(0, -1), base], clusterVersion })).toEqual(wanted)
+  })
+
+  describe('with a unified kernel image', () => {
+    const unified = (release: string, linux: string, modules: string) =>
+      makeUki({
+        seed: release,
+        only: [
+          { name: '.osrel', data: Buffer.from('ID=test\n') },
+          { name: '.cmdline', data: Buffer.from('quiet') },
+          { name: '.uname', data: Buffer.from(release) },
+          { name: '.linux', data: makeKernel({ seed: 'seed', release: linux }) },
+          { name: '.initrd', data: makeInitramfs({ release: modules }) },
+        ],
+      })
+    const efi = 'usr/lib/efi/kernel/1-1/EFI/Linux'
+    const places = [
+      ['beside the kernel', (release: string) => `usr/lib/modules/${release}/vmlinuz.efi`],
+      ['where bootupd has it', (release: string) => `${efi}/${release}.efi`],
+      ['below /boot', (release: string) => `boot/EFI/Linux/${release}.efi`],
+    ] as const
+    const withoutGrub = (entries: readonly LayerEntry[]) =>
+      entries.filter(({ path }) => !/grubx64|initramfs\.img|hmac/.test(path))
+    const base = (place: (release: string) => string) => [
+      ...withoutGrub(baseEntries(from)),
+      file(place(from), unified(from, from, from)),
+    ]
+    const layer = (place: (release: string) => string, uki: Uint8Array) => [
+      ...withoutGrub(good),
+      ...(place(from).startsWith('usr/lib/modules/') ? [] : [whiteout(place(from))]),
+      file(place(to), uki),
+    ]
+    it.each(places)('%s: the new kernel is inside', async (_name, place) => {
+      expect(await codes([layer(place, unified(to, to, to))], { base: base(place) })).toEqual([])
+    })
+
+    it.each(places)('%s: the old kernel is inside', async (_name, place) => {
+      const found = await findings([layer(place, unified(to, from, to))], { base: base(place) })
+      expect(found.map(({ code }) => code)).toEqual(['UKI_NOT_REBUILT'])
+      expect(found[0]?.where.path).toBe(place(to))
+    })
+
+    it.each(places)('%s: the old initramfs is inside', async (_name, place) => {
+      expect(await codes([layer(place, unified(to, to, from))], { base: base(place) })).toEqual(['INITRAMFS_INVALID'])
+    })
+
+    it('the image of the base is left', async () => {
+      const place = places[1][1]
+      expect(await codes([withoutGrub(good)], { base: base(place) })).toEqual(['UKI_NOT_REBUILT', 'INITRAMFS_INVALID'])
+    })
+
+    it('one that is cut', async () => {
+      const place = places[1][1]
+      const uki = unified(to, to, to).subarray(0, 3000)
+      expect(await codes([layer(place, uki)], { base: base(place) })).toEqual(['PE_INVALID'])
+    })
   })
 
   it('every file below /boot that the base does not have, but no other', async () => {

@@ -61,6 +61,7 @@ async function findings(fault?: StandInFault): Promise<readonly ErrorCode[]> {
       vmlinuzSha256: createHash('sha256')
         .update(makeKernel({ seed: kernel.seed, release: kernelRelease(kernel) }))
         .digest('hex'),
+      clusterVersion: undefined,
     })
     return []
   } catch (error) {

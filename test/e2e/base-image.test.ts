@@ -64,6 +64,7 @@ async function freePort(): Promise<number> {
 }
 
 interface Row extends Refusal {
+  readonly inputs?: Readonly<Record<string, string>>
   readonly name: string
   /** The reference, for a registry at this host. */
   readonly base?: (host: string) => string
@@ -171,15 +172,16 @@ const rows: readonly Row[] = [
   { name: 'a base without GRUB', base: at('coreos:no-grub'), code: 'BOOT_LOADER_MISSING', words: [/grub/i] },
   { name: 'a base without RPM database', base: at('coreos:no-rpmdb'), code: 'RPMDB_UNREADABLE', words: ['no-rpmdb'] },
   {
-    name: 'a base that rpm-ostree cannot work on',
+    name: 'a base with neither an ostree repository nor dnf',
     base: at('coreos:no-ostree'),
     code: 'LAYERING_NOT_SUPPORTED',
-    words: ['ostree', 'not supported yet'],
+    words: ['no sysroot/ostree/repo/config', 'no usr/bin/dnf', 'containerfile'],
+    inputs: { image: '' },
   },
 ]
 
 describe('a base image that cannot be used', () => {
-  for (const { name, base, fault, insecure, ...refusal } of rows)
+  for (const { name, base, fault, insecure, inputs, ...refusal } of rows)
     it.concurrent(`${name}: ${refusal.code}`, () =>
       inWorld(async (world, authFile) => {
         if (fault !== undefined) world.registry.faults.push({ ...fault })
@@ -187,6 +189,7 @@ describe('a base image that cannot be used', () => {
           ...refusal,
           inputs: {
             image,
+            ...inputs,
             ...(base === undefined ? {} : { 'base-image': base(world.registry.host) }),
             ...(insecure === undefined
               ? {}

@@ -52,7 +52,7 @@ async function run(record: ImageRecord): Promise<string> {
   const decision = decideOutcome({ branch: own, pullRequests, login, lock, records }, changeKey, settings.pools)
   if (decision.outcome === 'unchanged' || decision.outcome === 'rejected') return decision.outcome
   const change = proposeChange(settings, files, record, [makeBaseRecord()])
-  const facts = { changeKey, downgraded: false, insecureSources: [], checksWaitForApproval: false }
+  const facts = { changeKey, downgraded: false, insecureSources: [], size: [], checksWaitForApproval: false }
   const text = pullRequestText(settings, change, record, facts)
   const openPullRequest = decision.pullRequest?.number
   await github.propose({ ...text, branch, base, own, openPullRequest, files: change.files })

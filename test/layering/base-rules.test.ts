@@ -10,6 +10,8 @@ const labels = layeredImageLabels({
   base: { registry: 'quay.io', repository: 'fedora/fedora-coreos', digest: `sha256:${'b'.repeat(64)}` },
   baseName: 'quay.io/fedora/fedora-coreos:stable',
   kernelRelease: '6.17.1-300.fc43.x86_64',
+  way: 'rpm-ostree',
+  baseVersion: undefined,
   closingStep: 'bootc container lint',
   replace: [],
   install: [],

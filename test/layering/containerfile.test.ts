@@ -45,6 +45,7 @@ RUN --mount=type=bind,source=rpms,target=/run/attested-os-update/rpms \\
     bootc container lint
 LABEL org.opencontainers.image.base.digest="${digest}"
 LABEL org.opencontainers.image.base.name="quay.example/os/coreos:stable"
+LABEL org.opencontainers.image.version="kernel-5.14.0-605.el9.x86_64"
 LABEL attested-os-update.kernel-release="5.14.0-605.el9.x86_64"
 `)
   })
@@ -61,8 +62,8 @@ LABEL attested-os-update.kernel-release="5.14.0-605.el9.x86_64"
       { name: 'tpm2-tools', file: 'tpm2-tools-5.7-1.el9.x86_64.rpm' },
     ]
     const plan = planLayering(request({ packages }))
-    expect(plan.replace).toContain('bash-5.2-1.el9.x86_64.rpm')
-    expect(plan.install).toEqual(['tpm2-tools-5.7-1.el9.x86_64.rpm'])
+    expect(plan).toMatchObject({ way: 'rpm-ostree', install: ['tpm2-tools-5.7-1.el9.x86_64.rpm'] })
+    expect(renderContainerfile(plan)).toMatch(/override replace \\\n +\S+\/bash-5\.2-1\.el9\.x86_64\.rpm/)
     expect(renderContainerfile(plan)).toContain(
       'rpm-ostree install \\\n        /run/attested-os-update/rpms/tpm2-tools-5.7-1.el9.x86_64.rpm && \\\n    rpm-ostree cleanup -m',
     )
@@ -70,14 +71,13 @@ LABEL attested-os-update.kernel-release="5.14.0-605.el9.x86_64"
 
   it('ends with ostree container commit where the base has no bootc', () => {
     const plan = planLayering(request({ baseHas: path => coreos.has(path) && path !== 'usr/bin/bootc' }))
-    expect(plan.closingStep).toBe('ostree container commit')
     expect(renderContainerfile(plan)).toContain('    ostree container commit\nLABEL')
   })
 
   it.each(['usr/bin/rpm-ostree', 'sysroot/ostree/repo/config'])('refuses a base without %s', absent => {
     const error = refusal({ baseHas: path => coreos.has(path) && path !== absent })
     expect(error.code).toBe('LAYERING_NOT_SUPPORTED')
-    expect(error.found).toBe(`no ${absent}`)
+    expect(error.found).toBe(`no ${absent}, no usr/bin/dnf`)
   })
 
   it('refuses a base that has none of the packages', () => {
@@ -114,5 +114,79 @@ LABEL attested-os-update.kernel-release="5.14.0-605.el9.x86_64"
   it('refuses one file name twice', () => {
     const twice = { name: 'kernel', file: 'kernel-1-1.x86_64.rpm' }
     expect(refusal({ packages: [twice, { ...twice, name: 'kernel-core' }] }).found).toBe('kernel-1-1.x86_64.rpm')
+  })
+})
+
+describe('the dnf way', () => {
+  const dnf = (changes: Partial<LayeringRequest> = {}) =>
+    request({
+      baseHas: path => ['usr/bin/rpm-ostree', 'usr/bin/dnf', 'usr/bin/dnf5', 'usr/bin/bootc'].includes(path),
+      baseKernels: ['5.14.0-570.el9.x86_64'],
+      sourceDateEpoch: 1_767_225_600,
+      ...changes,
+    })
+
+  it('installs all packages in one transaction without repositories, and leaves one kernel', () => {
+    expect(
+      renderContainerfile(planLayering(dnf({ baseVersion: '10.1.20260101-0' }))),
+    ).toBe(`ARG BASE=quay.example/os/coreos@${digest}
+FROM \${BASE}
+RUN --mount=type=bind,source=rpms,target=/run/attested-os-update/rpms \\
+    mkdir -p /run/attested-os-update/dnf && \\
+    SOURCE_DATE_EPOCH=1767225600 dnf --assumeyes \\
+        --setopt=reposdir=/run/attested-os-update/dnf \\
+        --setopt=persistdir=/run/attested-os-update/dnf \\
+        --setopt=cachedir=/run/attested-os-update/dnf \\
+        --setopt=logdir=/run/attested-os-update/dnf \\
+        --setopt=installonlypkgs= \\
+        --setopt=install_weak_deps=False \\
+        --setopt=clean_requirements_on_remove=False \\
+        --setopt=plugins=False \\
+        install \\
+        /run/attested-os-update/rpms/kernel-5.14.0-605.el9.x86_64.rpm \\
+        /run/attested-os-update/rpms/kernel-core-5.14.0-605.el9.x86_64.rpm \\
+        /run/attested-os-update/rpms/kernel-modules-5.14.0-605.el9.x86_64.rpm \\
+        /run/attested-os-update/rpms/kernel-modules-core-5.14.0-605.el9.x86_64.rpm \\
+        /run/attested-os-update/rpms/kernel-modules-extra-5.14.0-605.el9.x86_64.rpm && \\
+    rm -rf /run/attested-os-update/dnf /usr/lib/modules/5.14.0-570.el9.x86_64 && \\
+    { test -s /usr/lib/modules/5.14.0-605.el9.x86_64/modules.dep || depmod 5.14.0-605.el9.x86_64; } && \\
+    { test -s /usr/lib/modules/5.14.0-605.el9.x86_64/initramfs.img || DRACUT_NO_XATTR=1 dracut --force --no-hostonly --reproducible --add ostree --kver 5.14.0-605.el9.x86_64 /usr/lib/modules/5.14.0-605.el9.x86_64/initramfs.img; } && \\
+    bootc container lint
+LABEL org.opencontainers.image.base.digest="${digest}"
+LABEL org.opencontainers.image.base.name="quay.example/os/coreos:stable"
+LABEL org.opencontainers.image.version="10.1.20260101-0-kernel-5.14.0-605.el9.x86_64"
+LABEL attested-os-update.kernel-release="5.14.0-605.el9.x86_64"
+`)
+  })
+
+  it.each([
+    [['usr/bin/dnf'], 'dnf --assumeyes', 'initramfs.img; }\nLABEL'],
+    [['usr/bin/dnf5'], 'dnf5 --assumeyes', 'initramfs.img; }\nLABEL'],
+    [['usr/bin/dnf', 'usr/bin/bootc'], 'dnf --assumeyes', 'bootc container lint\nLABEL'],
+  ])('a base with %j: %s', (files, program, end) => {
+    const text = renderContainerfile(planLayering(dnf({ baseHas: path => files.includes(path) })))
+    expect(text).toContain(` ${program}`)
+    expect(text).toContain(end)
+  })
+
+  it.each([
+    ['several kernels', ['5.14.0-570.el9.x86_64', '5.14.0-1.el9.x86_64']],
+    ['the same kernel', ['5.14.0-605.el9.x86_64']],
+    ['a directory with another kind of name', ['a b']],
+    ['none', []],
+  ])('removes no directory where the base has %s', (_name, baseKernels) => {
+    expect(renderContainerfile(planLayering(dnf({ baseKernels })))).toContain('rm -rf /run/attested-os-update/dnf &&')
+  })
+
+  it('is not taken where rpm-ostree works', () => {
+    const both = (path: string) => coreos.has(path) || path === 'usr/bin/dnf'
+    expect(planLayering(dnf({ baseHas: both })).way).toBe('rpm-ostree')
+  })
+
+  it('does not put packages beside a unified kernel image', () => {
+    expect(refusal({ ...dnf(), hasUnifiedKernel: true })).toMatchObject({
+      code: 'LAYERING_NOT_SUPPORTED',
+      found: 'a unified kernel image',
+    })
   })
 })

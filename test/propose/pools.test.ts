@@ -46,7 +46,7 @@ describe('pools that follow worker', () => {
     const change = propose([poolOf('infra', ''), poolOf('gpu', ''), poolOf('worker', '')])
     const lock = readLock('clusters/one', applyChange(new Map(), change.files))
     expect(lock?.pools.worker?.inheritedBy).toEqual(['gpu', 'infra'])
-    const run = { changeKey: hexOf('key'), downgraded: false, insecureSources: [] }
+    const run = { changeKey: hexOf('key'), downgraded: false, insecureSources: [], size: [] }
     const { body } = pullRequestText(makeSettings(), change, record, run)
     expect(body.slice(body.indexOf('## When this is merged'))).toContain('happens to pools `gpu`, `infra`')
   })

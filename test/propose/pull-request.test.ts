@@ -21,7 +21,13 @@ import {
   makeSettings,
 } from '../build/proposal.ts'
 
-const run: RunFacts = { changeKey: hexOf('key'), downgraded: false, insecureSources: [], checksWaitForApproval: false }
+const run: RunFacts = {
+  changeKey: hexOf('key'),
+  downgraded: false,
+  insecureSources: [],
+  size: [],
+  checksWaitForApproval: false,
+}
 const first = makeRecord('first')
 const adopted = applyChange(new Map(), proposeChange(makeSettings(), new Map(), first, [makeBaseRecord()]).files)
 

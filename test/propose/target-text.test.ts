@@ -10,7 +10,12 @@ function textFor(target: Settings['target'], more: Partial<Settings> = {}) {
   const settings = makeSettings({ target, trusteeShape: 'list', ...more })
   const record = makeRecord('new')
   const change = proposeChange(settings, new Map(), record, [makeBaseRecord()])
-  return pullRequestText(settings, change, record, { changeKey: hexOf('k'), downgraded: false, insecureSources: [] })
+  return pullRequestText(settings, change, record, {
+    changeKey: hexOf('k'),
+    downgraded: false,
+    insecureSources: [],
+    size: [],
+  })
 }
 
 const operator = textFor(['trusted-execution-clusters'])

@@ -24,7 +24,12 @@ function textAfter(now: readonly ImageRecord[], pools = ['worker', 'master', 'in
   )
   const settings = makeSettings({ pools })
   const change = proposeChange(settings, files, next, [makeBaseRecord(), ...now])
-  return pullRequestText(settings, change, next, { changeKey: hexOf('k'), downgraded: false, insecureSources: [] })
+  return pullRequestText(settings, change, next, {
+    changeKey: hexOf('k'),
+    downgraded: false,
+    insecureSources: [],
+    size: [],
+  })
 }
 
 describe('the title', () => {

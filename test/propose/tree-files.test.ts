@@ -15,7 +15,7 @@ describe('files that are no YAML', () => {
     const files = new Map(Array.from({ length: 12 }, (_, index) => [`charts/${index + 10}.yaml`, template]))
     const change = propose(files)
     expect(change.skipped).toHaveLength(12)
-    const run = { changeKey: hexOf('k'), downgraded: false, insecureSources: [] }
+    const run = { changeKey: hexOf('k'), downgraded: false, insecureSources: [], size: [] }
     const { body } = pullRequestText(makeSettings({ directory: '' }), change, record, run)
     expect(body).toContain('12 files below the directory cannot be read as YAML')
     expect(body).toContain('`charts/19.yaml` and 2 more.')

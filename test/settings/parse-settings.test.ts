@@ -293,10 +293,17 @@ describe('rules between settings', () => {
     expect(codes(() => run('update', '', { file: `${complete}format: json\n` }))).toEqual([])
   })
 
-  it('update takes an image from an OCI layout only', () => {
-    expect(codes(() => run('update', '--image quay.io/a/b:c', { file: complete }))).toEqual([
-      'SETTING_NOT_SUPPORTED: image: proposing an image that is not in an OCI layout is not supported yet',
+  it('update takes an image from wherever it is whole, and builds nothing then', () => {
+    expect(codes(() => run('update', '--image dir:/sysroot', { file: complete }))).toEqual([
+      'SETTING_INVALID: image: the value is not allowed',
     ])
+    expect(codes(() => run('update', '--image oci:a --containerfile Containerfile', { file: complete }))).toEqual([
+      'SETTING_INVALID: containerfile and image are both given',
+    ])
+    expect(run('update', '--image docker://quay.io/a/b:c', { file: complete }).request.image).toMatchObject({
+      kind: 'registry',
+      reference: { registry: 'quay.io', repository: 'a/b', tag: 'c' },
+    })
     expect(run('update', '--image oci:out/layout:new', { file: complete }).request.image).toEqual({
       kind: 'oci-layout',
       directory: 'out/layout',

@@ -99,8 +99,8 @@ const refused: readonly (readonly [(text: string) => unknown, string, string?])[
   [values.parseKernelRepository, 'mirrorlist=ftp://a/b'],
   [values.parseKernelRepository, 'baseurl=https://a/b'],
   [values.parseKernelRepository, 'https://a/$releasever/$basearch/os'],
-  [values.parseLayoutLocation, 'oci-archive:a.tar', 'SETTING_NOT_SUPPORTED'],
-  [values.parseLayoutLocation, 'dir:/', 'SETTING_NOT_SUPPORTED'],
+  [values.parseWholeImageLocation, 'dir:/'],
+  [values.parseWholeImageLocation, 'oci:'],
   [values.parseImageLocation, 'dir:'],
   ...['containers-storage:a', 'docker-daemon:a:b', 'oci:', 'oci:a:b:c', 'oci-archive:', 'oci-archive:a:b:c'].map(
     text => [values.parseImageLocation, text] as const,
