@@ -16,6 +16,8 @@ export interface CheckFacts {
   readonly recordedKernel: Evr | null
   /** What `base-image` names now. */
   readonly newestBase: OciDigest
+  /** false: the settings name one image, so there is never a newer one. */
+  readonly baseFollowed: boolean
   readonly held: Held | null
   /** Expiration of the reference values, in milliseconds since 1970; null where the target has none. */
   readonly valuesExpire: number | null
@@ -44,7 +46,12 @@ export interface CheckDocument {
     /** Kernels that are newer than `newest` but not whole in the repositories. */
     readonly missing: readonly { readonly kernel: string; readonly packages: readonly string[] }[]
   }
-  readonly base: { readonly current: OciDigest | null; readonly newest: OciDigest }
+  readonly base: {
+    readonly current: OciDigest | null
+    readonly newest: OciDigest
+    /** false: a base by digest, or that of the lock; no newer one is looked for. */
+    readonly followed: boolean
+  }
   readonly held: { kernel: string | null; image: string | null; since: string; reason: string } | null
   readonly expiring: readonly { readonly target: 'trustee'; readonly expiration: string; readonly daysLeft: number }[]
 }
@@ -82,7 +89,7 @@ export function checkDocument(facts: CheckFacts): CheckDocument {
         packages: missing,
       })),
     },
-    base: { current: facts.recordedBase, newest: facts.newestBase },
+    base: { current: facts.recordedBase, newest: facts.newestBase, followed: facts.baseFollowed },
     held: held === null ? null : { ...held, kernel: held.kernel === null ? null : version(held.kernel) },
     expiring: expiring(facts),
   }
@@ -117,6 +124,7 @@ export function checkText(document: CheckDocument, problem: string | null): stri
       ({ kernel: name, packages }) => `Kernel ${name} is not whole yet: ${packages.join(', ')} missing.`,
     ),
     baseLine(base),
+    ...(base.followed ? [] : ['The base image is fixed by the settings: a newer one is not looked for.']),
     ...(held === null
       ? []
       : [`Held since ${held.since}: ${held.kernel ?? held.image ?? 'everything'} (${held.reason}).`]),

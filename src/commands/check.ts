@@ -32,6 +32,7 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
     recordedBase: record === undefined || record.base === null ? null : parsePinnedReference(record.base.image).digest,
     recordedKernel: kernelOf(record),
     newestBase: base.pinned.digest,
+    baseFollowed: base.followed,
     held: heldOf(gitops.lock),
     valuesExpire: expiryOf(gitops, settings),
     now: Date.parse(timeNow()),

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CelInput, isCelError, run } from '@bufbuild/cel'
+import { strings } from '@bufbuild/cel/ext'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { load } from 'js-yaml'
 
@@ -117,7 +118,9 @@ function celFaults(schema: unknown, value: unknown, old: unknown, path: string):
   const rules = list(at(schema, 'x-kubernetes-validations')).flatMap(entry => {
     const rule = String(at(entry, 'rule'))
     if (/\boldSelf\b/.test(rule) && old === undefined) return []
-    const result = run(rule, { self: celValue(value), ...(old === undefined ? {} : { oldSelf: celValue(old) }) })
+    const bindings = { self: celValue(value), ...(old === undefined ? {} : { oldSelf: celValue(old) }) }
+    // the API server has these string functions too (kubernetes apiserver/pkg/cel/environment)
+    const result = run(rule, bindings, { funcs: strings })
     if (isCelError(result)) return [`CEL ${path}: ${rule} cannot be evaluated: ${result.message}`]
     return result === true ? [] : [`CEL ${path}: ${String(at(entry, 'message') ?? rule)}`]
   })

@@ -32,6 +32,7 @@ const facts = (rest: Partial<CheckFacts> = {}): CheckFacts => ({
   recordedBase: digest('a'),
   recordedKernel: null,
   newestBase: digest('a'),
+  baseFollowed: true,
   held: null,
   valuesExpire: null,
   now,
@@ -61,7 +62,7 @@ describe('checkDocument', () => {
         })),
         missing: [],
       },
-      base: { current: digest('a'), newest: digest('a') },
+      base: { current: digest('a'), newest: digest('a'), followed: true },
       held: null,
       expiring: [],
     })
@@ -147,6 +148,9 @@ describe('checkText', () => {
 Kernel: 5.14.0-600.el9.x86_64 in use, 5.14.0-601.el9.x86_64 in the repositories.
 Base image: ${digest('a')}, unchanged.
 `,
+    )
+    expect(text({ baseFollowed: false })).toContain(
+      `Base image: ${digest('a')}, unchanged.\nThe base image is fixed by the settings: a newer one is not looked for.\n`,
     )
     expect(
       text(
