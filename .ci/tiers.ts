@@ -44,7 +44,7 @@ const tiers: readonly Tier[] = [
     name: 'rpm',
     holds: 'agreement with rpm and createrepo_c',
     basic: false,
-    missing: programs('rpm', 'rpmbuild', 'createrepo_c', 'xz', 'openssl', 'sha256sum'),
+    missing: programs('rpm', 'rpmbuild', 'createrepo_c', 'xz', 'zstd', 'openssl', 'sha256sum'),
   },
   {
     name: 'registry',
