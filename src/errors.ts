@@ -227,6 +227,11 @@ export const errorCodes = {
 
   // kernel repository
   REPOSITORY_UNREACHABLE: row('remote', 'the RPM repository does not answer or has no repodata/repomd.xml'),
+  REPOSITORY_WENT_BACK: row(
+    'remote',
+    'the RPM repositories have only older kernels than the one in use; told as a warning, nothing is proposed',
+    'a mirror may be old, or somebody may hold updates back; compare with another mirror',
+  ),
   CLIENT_CERTIFICATE_REFUSED: row(
     'remote',
     'the RPM repository does not accept the client certificate',

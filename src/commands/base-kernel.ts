@@ -2,6 +2,7 @@
 
 import type { Progress } from '../edge/progress.ts'
 import type { RegistryClient } from '../edge/registry.ts'
+import type { FetchedRepository } from '../edge/repository-metadata.ts'
 import type { PackageOptions } from '../edge/rpm-repository.ts'
 import { environment } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
@@ -23,7 +24,7 @@ import { type BaseSources, findBase } from './find-base.ts'
 import { readKernelRepositories } from './kernel-repositories.ts'
 import { layerCacheOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
-import { tellAges } from './repository-access.ts'
+import { warnOfAges } from './repository-access.ts'
 
 export interface Base {
   /** The manifest for the architecture, by digest. */
@@ -107,10 +108,15 @@ export async function chooseKernelFor(
   access: PackageOptions,
 ): Promise<KernelChoice> {
   return await inStep('kernel', async () => {
-    const choice = await findKernelFor(base, settings, access)
-    if ('problem' in choice) throw choice.problem
-    return choice
+    const { answer } = await findKernelFor(base, settings, access)
+    if ('problem' in answer) throw answer.problem
+    return answer
   })
+}
+
+export interface KernelAnswer {
+  readonly answer: KernelChoice | NoKernel
+  readonly repositories: readonly FetchedRepository[]
 }
 
 /** The kernel for this base, or why there is none. Throws as `readKernelRepositories` and EXTRA_PACKAGE_NOT_FOUND. */
@@ -118,13 +124,14 @@ export async function findKernelFor(
   base: BaseKernel,
   settings: CheckSettings,
   access: PackageOptions,
-): Promise<KernelChoice | NoKernel> {
+): Promise<KernelAnswer> {
   const { kernelRepositories, extraPackages, dist, allowDowngrade } = settings
   return await inStep('kernel', async () => {
     const names = namesToFetch(base, extraPackages)
     const repositories = await readKernelRepositories(kernelRepositories, names, access)
-    tellAges(repositories, settings.repositoryMaxAge, access.log)
+    warnOfAges(repositories, settings.repositoryMaxAge, access.log)
     const request = parseKernelRequest(settings.kernelVersion)
-    return findKernel({ base, repositories, request, dist, extraPackages, allowDowngrade })
+    const answer = findKernel({ base, repositories, request, dist, extraPackages, allowDowngrade })
+    return { answer, repositories }
   })
 }

@@ -13,7 +13,7 @@ import { checkDocument, checkText, type Held } from './check-document.ts'
 import type { Command } from './command.ts'
 import { type GitOpsTree, readGitOps, recordInUse } from './gitops.ts'
 import { registryOf } from './open-image.ts'
-import { repositoryAccess } from './repository-access.ts'
+import { repositoryAccess, tellAges, tellWentBack } from './repository-access.ts'
 
 export const checkCommand: Command<'check'> = async (settings, credentials, log) => {
   const env = environment()
@@ -25,7 +25,10 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
   const record = recordInUse(gitops, settings.pools)
   const sources = { credentials, gitops: known ? gitops : undefined }
   const base = await readBase(settings, await registryOf(env, settings, credentials), log.progress, sources)
-  const kernel = await findKernelFor(base.kernel, settings, await repositoryAccess(env, settings, credentials, log))
+  const access = await repositoryAccess(env, settings, credentials, log)
+  const { answer: kernel, repositories } = await findKernelFor(base.kernel, settings, access)
+  tellAges(repositories, settings.repositoryMaxAge, log)
+  tellWentBack(kernel.newest, kernelOf(record), log)
   const document = checkDocument({
     base: base.kernel,
     kernel,

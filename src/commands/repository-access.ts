@@ -9,7 +9,8 @@ import type { FetchedRepository } from '../edge/repository-metadata.ts'
 import type { PackageOptions } from '../edge/rpm-repository.ts'
 import { type Environment, timeNow } from '../edge/surroundings.ts'
 import { parseRepositorySource } from '../formats/rpm/repository-source.ts'
-import { repositoryAge } from '../kernel/repository-age.ts'
+import { compareEvr, type Evr, formatEvr } from '../formats/rpm/version.ts'
+import { type RepositoryAge, repositoryAge } from '../kernel/repository-age.ts'
 import type { Credentials } from '../settings/credentials.ts'
 import type { CacheSettings, CheckSettings } from '../settings/settings.ts'
 
@@ -58,12 +59,31 @@ async function packageCacheOf(
   return cache && directory !== undefined ? await openPackageCache(directory) : undefined
 }
 
-/** Says how old the repositories are, and warns of those that are too old. */
-export function tellAges(repositories: readonly FetchedRepository[], maxAge: number, log: PackageOptions['log']): void {
+/**
+ * Warns with REPOSITORY_WENT_BACK when the newest kernel of the repositories is older than the one in use: repositories get newer, so a mirror is
+ * old or somebody holds updates back. Time stamps of metadata do not count: who holds back can write any.
+ */
+export function tellWentBack(newest: Evr | null, inUse: Evr | null | undefined, log: Log): void {
+  if (newest === null || inUse === null || inUse === undefined || compareEvr(newest, inUse) >= 0) return
+  const text = 'REPOSITORY_WENT_BACK: the newest kernel of the repositories is older than the one in use'
+  log.warning(`${text}, found ${formatEvr(newest)}, wanted ${formatEvr(inUse)} or newer`)
+}
+
+/** Warns of repositories that are too old. */
+export function warnOfAges(
+  repositories: readonly FetchedRepository[],
+  maxAge: number,
+  log: PackageOptions['log'],
+): void {
+  for (const { text, isOld } of agesOf(repositories, maxAge)) if (isOld) log?.warning(text)
+}
+
+/** Says how old the others are. */
+export function tellAges(repositories: readonly FetchedRepository[], maxAge: number, log: Log): void {
+  for (const { text, isOld } of agesOf(repositories, maxAge)) if (!isOld) log.info(text)
+}
+
+function agesOf(repositories: readonly FetchedRepository[], maxAge: number): readonly RepositoryAge[] {
   const now = Date.parse(timeNow()) / 1000
-  for (const repository of repositories) {
-    const { text, isOld } = repositoryAge(repository, maxAge, now)
-    if (isOld) log?.warning(text)
-    else log?.info(text)
-  }
+  return repositories.map(repository => repositoryAge(repository, maxAge, now))
 }

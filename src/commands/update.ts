@@ -6,6 +6,7 @@ import { inStep, ToolError } from '../errors.ts'
 import { formatPinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
 import { checkTree } from '../propose/repository-change.ts'
+import { standingOf } from '../propose/standing.ts'
 import { chooseKernelFor, readBase } from './base-kernel.ts'
 import { fetchPackages } from './build-layout.ts'
 import type { Command, CommandResult } from './command.ts'
@@ -16,7 +17,7 @@ import { registryOf } from './open-image.ts'
 import { preflight } from './preflight.ts'
 import { proposalOf, propose, publish } from './propose-image.ts'
 import { readyImage } from './ready-image.ts'
-import { repositoryAccess } from './repository-access.ts'
+import { repositoryAccess, tellWentBack } from './repository-access.ts'
 import { leaveAlone, nextStep, planWork } from './update-plan.ts'
 import { nothingToSay } from './update-result.ts'
 import { type Facts, known, type Work } from './update-work.ts'
@@ -39,6 +40,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings, access))
   for (const { evr, missing } of choice.incomplete)
     log.warning(`kernel ${formatEvr(evr)} is newer but not whole in the repositories: ${missing.join(', ')} missing`)
+  tellWentBack(choice.newest, standingOf(situation, settings.pools).inUse, log)
   const facts: Facts = {
     settings,
     environment: env,

@@ -28,6 +28,8 @@ export interface KernelChoice {
   readonly update: boolean
   /** Kernels newer than the chosen one that fit but lack packages, newest first. */
   readonly incomplete: readonly IncompleteKernel[]
+  /** The newest kernel of this dist tag that the repositories have at all, whatever was asked for; null: none. */
+  readonly newest: Evr | null
 }
 
 export interface IncompleteKernel {
@@ -39,6 +41,8 @@ export interface IncompleteKernel {
 export interface NoKernel {
   readonly problem: ToolError
   readonly incomplete: readonly IncompleteKernel[]
+  /** As in KernelChoice. */
+  readonly newest: Evr | null
 }
 
 /** The names of packages that the repositories have to be asked for. */
@@ -61,22 +65,23 @@ export function findKernel(question: KernelQuestion): KernelChoice | NoKernel {
   const { base, request } = question
   const all = kernelSets(question.repositories, base.names, base.arch)
   const dist = wantedDist(question)
-  const fitting = all.filter(
-    ({ evr }) => (dist === null || hasDist(evr.release, dist)) && fitsRequest(request, evr, base.arch),
-  )
+  const ofDist = all.filter(({ evr }) => dist === null || hasDist(evr.release, dist))
+  const newest = ofDist[0]?.evr ?? null
+  const fitting = ofDist.filter(({ evr }) => fitsRequest(request, evr, base.arch))
   const chosen = fitting.find(({ missing }) => missing.length === 0)
   const incomplete = fitting
     .slice(0, chosen === undefined ? undefined : fitting.indexOf(chosen))
     .map(({ evr, missing }) => ({ evr, missing }))
-  if (chosen === undefined) return { problem: noKernel(question, all, fitting[0]), incomplete }
+  if (chosen === undefined) return { problem: noKernel(question, all, fitting[0]), incomplete, newest }
   const order = compareEvr(chosen.evr, base.evr)
   if (order < 0 && request.kind === 'bounds' && !question.allowDowngrade)
-    return { problem: downgrade(question, chosen.evr), incomplete }
+    return { problem: downgrade(question, chosen.evr), incomplete, newest }
   return {
     kernel: packagesOf(question, chosen),
     change: order > 0 ? 'newer' : order < 0 ? 'older' : 'same',
     update: order > 0 || (order < 0 && request.kind === 'bounds'),
     incomplete,
+    newest,
   }
 }
 

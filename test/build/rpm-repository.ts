@@ -26,6 +26,8 @@ export interface RepositoryInput {
   readonly packages: readonly (RepositoryRpm | Uint8Array)[]
   /** gz by default. */
   readonly compression?: MetadataCompression
+  /** Seconds since 1970; today when left out. */
+  readonly timestamp?: number
   readonly faults?: {
     /** In repomd.xml, in place of the true values. */
     readonly primaryChecksum?: string
@@ -56,7 +58,7 @@ export function makeRepository(input: RepositoryInput): Map<string, Uint8Array> 
     <checksum type="sha256">${faults.primaryChecksum ?? sha256(packed)}</checksum>
     <open-checksum type="sha256">${faults.openChecksum ?? sha256(primary)}</open-checksum>
     <location href="${escapeXml(faults.primaryHref ?? href)}"/>
-    <timestamp>1700000000</timestamp>
+    <timestamp>${input.timestamp ?? today()}</timestamp>
     <size>${faults.primarySize ?? packed.length}</size>
     <open-size>${faults.openSize ?? primary.length}</open-size>
   </data>
@@ -68,6 +70,10 @@ export function makeRepository(input: RepositoryInput): Map<string, Uint8Array> 
   ])
   for (const one of packages) if (one.missing !== true) files.set(hrefOf(one), one.rpm)
   return files
+}
+
+function today(): number {
+  return Math.floor(Date.now() / 86_400_000) * 86_400
 }
 
 function primaryXml(packages: readonly RepositoryRpm[]): string {

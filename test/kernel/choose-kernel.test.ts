@@ -46,6 +46,19 @@ describe('chooseKernel', () => {
     expect(incomplete).toEqual([])
   })
 
+  it('says which is the newest of the dist tag that there is, whole or not, asked for or not', () => {
+    const newest = (rest: Parameters<typeof question>[0]) => {
+      const answer = findKernel(question(rest)).newest
+      return answer === null ? null : formatEvr(answer)
+    }
+    const repositories = [repo(...set('5.14.0-610.el9', ['kernel']), ...set('5.14.0-601.el9'), ...set('6.1-1.el10'))]
+    expect(newest({ repositories })).toBe('5.14.0-610.el9')
+    expect(newest({ repositories, version: '5.14.0-601.el9' })).toBe('6.1-1.el10')
+    expect(newest({ repositories, version: '<5.14.0-605' })).toBe('5.14.0-610.el9')
+    expect(newest({ repositories, version: '>7' })).toBe('5.14.0-610.el9')
+    expect(newest({ repositories: [repo()] })).toBeNull()
+  })
+
   it('says whether it is an update', () => {
     expect(chosen({})).toEqual(['5.14.0-601.el9', 'newer', true])
     expect(chosen({ base: base('5.14.0-601.el9') })).toEqual(['5.14.0-601.el9', 'same', false])

@@ -5,7 +5,9 @@ import { makeRepository } from '../../build/rpm-repository.ts'
 import { refusesCuts, survivesFlips } from './damage.ts'
 
 const rpm = makeRpm({ name: 'kernel-core', version: '5.14.0', release: '600.el9' })
-const repomd = Buffer.from(makeRepository({ packages: [rpm] }).get('repodata/repomd.xml') ?? []).toString()
+const repomd = Buffer.from(
+  makeRepository({ packages: [rpm], timestamp: 1_700_000_000 }).get('repodata/repomd.xml') ?? [],
+).toString()
 const parse = (text: string) => parseRepomd(text, 'repomd.xml')
 const invalid = (found?: RegExp) =>
   expect.objectContaining({
