@@ -9,7 +9,8 @@ import { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 export type ClusterAccess =
   | { readonly kind: 'kubeconfig-files'; readonly paths: string }
   | { readonly kind: 'kubeconfig-text'; readonly text: string }
-  | { readonly kind: 'in-cluster' }
+  /** `root` stands before the paths of the service account; tests use it. */
+  | { readonly kind: 'in-cluster'; readonly root?: string }
 
 export interface ClusterConnection {
   /** URL of the API server. */
@@ -50,7 +51,7 @@ function load(access: ClusterAccess): KubeConfig {
   if (access.kind === 'in-cluster') {
     if (!process.env.KUBERNETES_SERVICE_HOST || !process.env.KUBERNETES_SERVICE_PORT)
       throw new UnusableKubeconfig('this does not run in a pod: KUBERNETES_SERVICE_HOST is not set')
-    config.loadFromCluster()
+    config.loadFromCluster(access.root)
   } else if (access.kind === 'kubeconfig-text') {
     config.loadFromString(access.text)
   } else {

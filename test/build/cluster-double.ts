@@ -18,6 +18,8 @@ export interface ClusterOptions {
   /** Path → object. */
   readonly objects: Readonly<Record<string, unknown>>
   readonly users?: readonly ClusterUser[]
+  /** The name in its certificate; localhost when left out. */
+  readonly name?: string
   /** Year in whose first second the server's certificate ends to be valid. */
   readonly until?: number
   /** Answers that are no object of the API. */
@@ -26,6 +28,7 @@ export interface ClusterOptions {
 
 export interface ClusterDouble {
   readonly url: string
+  readonly port: number
   /** `GET /path user` of every request. */
   readonly log: string[]
   objects: Readonly<Record<string, unknown>>
@@ -41,6 +44,9 @@ export const paths = {
 }
 
 const authority = makeSigningKey('cluster authority', { curve: 'P-256', usages: Object.values(usages) })
+
+/** Certificate of the authority that all doubles have, PEM. */
+export const clusterAuthority = (): string => pem('CERTIFICATE', authority.certificate)
 
 function pem(kind: string, der: Uint8Array): string {
   const lines =
@@ -68,8 +74,8 @@ export async function startClusterDouble(options: ClusterOptions): Promise<Clust
   const { users = [], wrong } = options
   const log: string[] = []
   const double = { objects: options.objects }
-  const tls = certificateOf('localhost', usages.server, options.until)
-  const ca = pem('CERTIFICATE', authority.certificate)
+  const tls = certificateOf(options.name ?? 'localhost', usages.server, options.until)
+  const ca = clusterAuthority()
   const server = createServer({ ...tls, ca, requestCert: true, rejectUnauthorized: false }, (request, response) => {
     const path = request.url ?? '/'
     const send = (status: number, body: string, type = 'application/json') => {
@@ -99,6 +105,7 @@ export async function startClusterDouble(options: ClusterOptions): Promise<Clust
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
   return Object.assign(double, {
     url: `https://localhost:${(server.address() as AddressInfo).port}`,
+    port: (server.address() as AddressInfo).port,
     log,
     close: async () => {
       server.closeAllConnections()
@@ -134,9 +141,7 @@ export function kubeconfig(input: KubeconfigInput): string {
           name: 'test',
           cluster: {
             server: input.server,
-            ...(input.withoutAuthority
-              ? {}
-              : { 'certificate-authority-data': data(pem('CERTIFICATE', authority.certificate)) }),
+            ...(input.withoutAuthority ? {} : { 'certificate-authority-data': data(clusterAuthority()) }),
             ...input.cluster,
           },
         },

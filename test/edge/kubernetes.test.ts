@@ -1,15 +1,16 @@
 // Reading objects of a cluster, over TLS: who is asked, who asks, and what goes wrong.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ObjectPlace, openCluster } from '../../src/edge/kubernetes.ts'
 import type { ClusterAccess } from '../../src/edge/kubernetes-client.ts'
 import {
   type ClusterDouble,
   type ClusterOptions,
+  clusterAuthority,
   type KubeconfigInput,
   kubeconfig,
   paths,
@@ -17,6 +18,7 @@ import {
 } from '../build/cluster-double.ts'
 import { clusterVersion, imageConfigMap, nodeImage } from '../build/cluster-objects.ts'
 import { expectToolError } from '../build/expect-error.ts'
+import { startProxy } from '../build/proxy.ts'
 
 const version: ObjectPlace = {
   group: 'config.openshift.io',
@@ -83,6 +85,37 @@ describe('a cluster', () => {
     await writeFile(join(directory, 'empty'), 'apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n')
     const both = await opened({ kind: 'kubeconfig-files', paths: `${join(directory, 'empty')}:${one}` })
     expect(await both.read(version)).toEqual(clusterVersion())
+  })
+
+  it('is read with the service account of a pod', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'attested-os-update-pod-'))
+    ends.push(() => rm(root, { recursive: true }))
+    const double = await cluster()
+    const account = join(root, 'var/run/secrets/kubernetes.io/serviceaccount')
+    await mkdir(account, { recursive: true })
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', 'localhost').stubEnv('KUBERNETES_SERVICE_PORT', String(double.port))
+    ends.push(async () => vi.unstubAllEnvs())
+    const error = await expectToolError('KUBECONFIG_INVALID', opened({ kind: 'in-cluster', root }))
+    expect(error.found).toBe('ENOENT')
+    await writeFile(join(account, 'ca.crt'), clusterAuthority())
+    await writeFile(join(account, 'token'), robot.token)
+    await writeFile(join(account, 'namespace'), 'gitops')
+    const reader = await opened({ kind: 'in-cluster', root })
+    expect(await reader.read(version)).toEqual(clusterVersion())
+    expect(double.log).toEqual([`GET ${paths.clusterVersion} robot`])
+  })
+
+  it('is asked through the proxy of the environment, which sees nothing of it', async () => {
+    const double = await cluster({ name: 'api.cluster.test' })
+    const proxy = await startProxy(double.port)
+    ends.push(() => proxy.close())
+    const access = text({ server: 'https://api.cluster.test:6443', token: robot.token })
+    const reader = await opened(access, { environment: { HTTPS_PROXY: proxy.url } })
+    expect(await reader.read(version)).toEqual(clusterVersion())
+    expect(proxy.requests).toEqual(['CONNECT api.cluster.test:6443'])
+    const around = await opened(access, { environment: { HTTPS_PROXY: proxy.url, NO_PROXY: '.cluster.test' } })
+    await expectToolError('CLUSTER_UNREACHABLE', around.read(version))
+    expect(proxy.requests).toHaveLength(1)
   })
 
   it('has not everything', async () => {
