@@ -1,7 +1,8 @@
 // How commands of a build are kept apart from host and network: tried out, not guessed from versions (D8).
 
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { constants } from 'node:fs'
+import { access, mkdir, writeFile } from 'node:fs/promises'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts'
 import type { ContainersName } from './containers-build.ts'
 import type { PrivateStorage } from './storage.ts'
@@ -22,13 +23,47 @@ export interface Confinement {
   readonly options: readonly string[]
 }
 
-/** Best first. chroot isolation knows no --network=none, so there the whole builder goes into an empty network namespace. */
-export function confinements(name: ContainersName, storage: PrivateStorage, rootless: boolean): readonly Confinement[] {
+/** OCI runtimes by name; which one a builder takes by itself is its own configuration. */
+const runtimeNames = ['crun', 'runc'] as const
+
+/** Paths of the OCI runtimes that are installed. */
+export async function findRuntimes(path = ''): Promise<readonly string[]> {
+  const directories = [...path.split(delimiter), '/usr/sbin', '/sbin'].filter(directory => isAbsolute(directory))
+  const found: string[] = []
+  for (const name of runtimeNames)
+    for (const directory of directories) {
+      const program = join(directory, name)
+      if (!(await isExecutable(program))) continue
+      found.push(program)
+      break
+    }
+  return found
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/**
+ * Best first: the builder's own OCI runtime, then those that are installed besides. chroot isolation knows no --network=none, so there the whole
+ * builder goes into an empty network namespace.
+ */
+export function confinements(
+  name: ContainersName,
+  storage: PrivateStorage,
+  rootless: boolean,
+  runtimes: readonly string[] = [],
+): readonly Confinement[] {
   const user = rootless ? [name, ...storage.options, 'unshare'] : []
   const namespace = [...user, 'unshare', '--net', '--']
   const chroot = ['--isolation=chroot']
+  const container = { isolation: rootless ? 'rootless' : 'oci', network: 'none', prefix: [] } as const
   return [
-    { isolation: rootless ? 'rootless' : 'oci', network: 'none', prefix: [], options: ['--network=none'] },
+    { ...container, options: ['--network=none'] },
+    ...runtimes.map(runtime => ({ ...container, options: [`--runtime=${runtime}`, '--network=none'] })),
     { isolation: 'chroot', network: 'none', prefix: namespace, options: chroot },
     { isolation: 'chroot', network: 'host', prefix: [], options: [...chroot, '--network=host'] },
   ]
@@ -65,8 +100,9 @@ export async function findConfinement(
   await mkdir(context, { recursive: true })
   const containerfile = join(context, 'Containerfile')
   await writeFile(containerfile, `FROM ${base}\nRUN true\n`)
+  const runtimes = await findRuntimes(options.environment.PATH)
   let failure: CommandResult | undefined
-  for (const confinement of confinements(name, storage, options.rootless)) {
+  for (const confinement of confinements(name, storage, options.rootless, runtimes)) {
     const command = [...buildCommand(name, storage, confinement), '--file', containerfile, context]
     const result = await runCommand(command, { environment: options.environment })
     if (result?.exitCode === 0) return { confinement }
