@@ -41,7 +41,7 @@ export const rooms: Readonly<Record<string, Room>> = {
       {
         values: ['errors', ...everyFormat],
         types: storyOrder.slice(0, index),
-        libraries: ['@noble/hashes', 'valibot', 'modern-tar', 'js-yaml', 'yaml'],
+        libraries: ['@noble/hashes', 'valibot', 'js-yaml', 'yaml'],
       },
     ]),
   ),

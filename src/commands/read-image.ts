@@ -1,6 +1,7 @@
 // Reads a whole image: every layer once, in order from the lowest, a few in flight; then boot files, packages and what checks ask for.
 
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
+import { withGrowingHeap } from '../edge/heap-growth.ts'
 import type { LayerCache } from '../edge/layer-cache.ts'
 import { counted, noProgress, type Progress } from '../edge/progress.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
@@ -16,12 +17,13 @@ import type { ImageContents } from '../image/image-contents.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import { ImageTree, type MoreWanted } from '../image/image-tree.ts'
 import { type InstalledPackage, installedPackages } from '../image/installed-packages.ts'
-import { decodeLayer, encodeLayer, layerEntryName, memoryOf } from '../image/layer-entry.ts'
+import { layerEntryName } from '../image/layer-entry.ts'
 import { KnownPlaces } from '../image/layer-path.ts'
 import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
 import { MemoryBudget } from '../image/memory-budget.ts'
 import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
 import type { SpillRoom } from '../image/spill-room.ts'
+import { cachedLayer, keepLayer } from './cached-layers.ts'
 import { openOstree } from './read-ostree.ts'
 
 export interface ReadImageOptions {
@@ -70,7 +72,7 @@ export async function inspectImage(image: ImageSource, options: ReadImageOptions
     const wishes = { places, contents }
     const read = async () =>
       (await ostree?.fill(wishes, tree, room)) ?? (await scanLayers(image, wishes, tree, room, options))
-    const proof = await read().catch((fault: unknown) => {
+    const proof = await withGrowingHeap(read).catch((fault: unknown) => {
       if (image.hasOtherPlace?.() !== true) throw fault
     })
     if (proof === undefined) continue
@@ -114,19 +116,17 @@ async function scanLayers(
     const source = `${image.source}, layer ${layer.digest}`
     const diffId = image.config.diffIds[index]
     const name = layerEntryName({ ...wishes, digest: layer.digest, diffId, ceilings, toolVersion: toolVersion() })
-    const cached = await cachedLayer(options.cache, name)
+    const cached = await cachedLayer(options.cache, name, budget, room, source)
     if (cached !== undefined) {
       proof = 'cache'
       progress.start(layer.digest, layer.size).end('from the cache')
-      budget.take(memoryOf(cached), source)
       waiting.set(index, cached)
     } else {
       const bytes = counted(image.openLayer(layer), progress, layer.digest, layer.size)
       const compressed = { bytes, size: layer.size, diffId, source }
       const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
       const scanned = await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room)
-      const entry = options.cache === undefined ? undefined : encodeLayer(scanned)
-      if (entry !== undefined) await options.cache?.write(name, entry)
+      await keepLayer(options.cache, name, scanned)
       waiting.set(index, scanned)
     }
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
@@ -144,18 +144,6 @@ async function scanLayers(
     progress.end()
   }
   return proof
-}
-
-/** An entry that cannot be read goes, and the layer is read again. */
-async function cachedLayer(cache: LayerCache | undefined, name: string): Promise<ScannedLayer | undefined> {
-  const bytes = await cache?.read(name)
-  if (bytes === undefined) return undefined
-  try {
-    return decodeLayer(bytes)
-  } catch {
-    await cache?.drop(name)
-    return undefined
-  }
 }
 
 /** Begins items in their order; after the first fault nothing new is begun, and all that was begun has ended. */

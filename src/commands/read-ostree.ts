@@ -80,7 +80,7 @@ class OstreeReading {
     if (places.roots.includes('') || inRepository.some(path => !isKnownThere(path)))
       throw new NotProvable('files of the repository itself are wanted')
     const [first, derived] = await both(this.#readFirst(places, room), this.#readDerived(wishes, room))
-    for (const directory of derived.flatMap(({ skeleton }) => [...skeleton.directories]))
+    for (const directory of derived.flatMap(({ skeleton }) => [...skeleton.directories()]))
       if (typeof first.tree.at(directory) === 'object')
         // a link, perhaps: ostree writes through it
         throw new NotProvable('a layer has a directory in place of a file of the commit')

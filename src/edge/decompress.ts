@@ -1,8 +1,7 @@
 // Layers as they are stored → plain tar. The first bytes say what the compression is, since media types are wrong at times.
 
 import { createHash } from 'node:crypto'
-import { Readable, type Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
@@ -118,33 +117,79 @@ async function* prefixed(
   }
 }
 
+/** Pieces that are decoded ahead of their reader. */
+const mostReady = 8
+
+/**
+ * One piece is decoded after another, and what comes out waits in a short list: streams between would hold more, and their garbage costs more than
+ * the decoding (bench/results.md).
+ */
 async function* decoded(
   bytes: AsyncGenerator<Uint8Array, void, undefined>,
   decoder: Transform,
   source: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  let ready: Uint8Array[] = []
+  let wake: () => void = () => undefined
+  let fault: Error | undefined
   let ended = false
-  async function* watched(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* bytes
+  decoder.on('data', (piece: Uint8Array) => {
+    ready.push(piece)
+    if (ready.length === mostReady) {
+      decoder.pause()
+      wake()
+    }
+  })
+  decoder.on('end', () => {
     ended = true
+    wake()
+  })
+  decoder.on('error', error => {
+    fault = error
+    wake()
+  })
+  /** What comes out until `done`. */
+  async function* output(done: () => boolean): AsyncGenerator<Uint8Array, void, undefined> {
+    for (;;) {
+      const over = done() || fault !== undefined
+      const pieces = ready
+      ready = []
+      yield* pieces
+      if (fault !== undefined) throw broken(fault, source)
+      if (over) return
+      await new Promise<void>(resolve => {
+        wake = resolve
+        if (decoder.isPaused()) decoder.resume()
+      })
+    }
   }
-  const input = Readable.from(watched(), { objectMode: true, highWaterMark: 4 })
-  // faults reach the reader of `decoder` as well
-  pipeline(input, decoder).catch(() => undefined)
   try {
-    for await (const chunk of decoder) yield chunk as Uint8Array
-  } catch (cause) {
-    if (cause instanceof ToolError) throw cause
-    throw new ToolError('LAYER_INVALID', 'a layer cannot be decompressed', {
-      found: (cause as NodeJS.ErrnoException).code ?? 'an error',
-      where: { source },
-      cause,
-    })
+    for await (const piece of bytes) {
+      if (ended) throw trailing(source)
+      let taken = false
+      decoder.write(piece, () => {
+        taken = true
+        wake()
+      })
+      yield* output(() => taken || ended)
+    }
+    decoder.end()
+    yield* output(() => ended)
   } finally {
-    input.destroy()
+    decoder.destroy()
   }
-  if (!ended)
-    throw new ToolError('LAYER_INVALID', 'a layer has bytes after the end of its compressed data', {
-      where: { source },
-    })
+}
+
+function broken(cause: Error, source: string): ToolError {
+  return new ToolError('LAYER_INVALID', 'a layer cannot be decompressed', {
+    found: (cause as NodeJS.ErrnoException).code ?? 'an error',
+    where: { source },
+    cause,
+  })
+}
+
+function trailing(source: string): ToolError {
+  return new ToolError('LAYER_INVALID', 'a layer has bytes after the end of its compressed data', {
+    where: { source },
+  })
 }

@@ -1,17 +1,17 @@
 // A directory with what was read of layers, for the next run. It is only a help: whatever is wrong with it, the layer is read again.
 
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { link, open, rename, rm, utimes } from 'node:fs/promises'
+import { createHmac, type Hmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { readSync } from 'node:fs'
+import { type FileHandle, link, open, rename, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { EntryBytes, EntryToWrite } from '../image/layer-entry.ts'
 import { evictOldest, openOwnDirectory, openOwnFile } from './own-directory.ts'
 import type { Environment } from './surroundings.ts'
 
 export interface LayerCache {
-  /** The bytes of an entry, as they were written by somebody with the key; undefined where there are none. */
-  read(name: string): Promise<Uint8Array | undefined>
-  write(name: string, bytes: Uint8Array): Promise<void>
-  /** For an entry that turned out to be of no use. */
-  drop(name: string): Promise<void>
+  /** Decodes an entry as it was written by somebody with the key; undefined where there is none. One that `decode` throws at is removed. */
+  read<T>(name: string, decode: (entry: EntryBytes) => T): Promise<T | undefined>
+  write(name: string, entry: EntryToWrite): Promise<void>
 }
 
 export interface CacheCeilings {
@@ -22,6 +22,7 @@ export interface CacheCeilings {
 }
 const defaultCeilings: CacheCeilings = { total: 2 * 1024 ** 3, entry: 512 * 1024 ** 2 }
 
+const mebibyte = 1024 ** 2
 const keyName = 'key'
 const keyLength = 32
 const names = { entry: /^[0-9a-f]{64}\.layer$/, temporary: /^(?:key|[0-9a-f]{64}\.layer)\.[0-9a-f]{16}$/ }
@@ -52,29 +53,38 @@ export async function openLayerCache(
 
 function cacheIn(directory: string, key: Uint8Array, ceilings: CacheCeilings): LayerCache {
   const pathOf = (name: string) => join(directory, `${name}.layer`)
-  const drop = (name: string) => rm(pathOf(name), { force: true }).catch(() => undefined)
   return {
-    drop,
-    async read(name) {
+    async read(name, decode) {
+      const file = await openOwnFile(pathOf(name))
+      if (file === undefined) return undefined
       try {
-        const bytes = await readWhole(pathOf(name), ceilings.entry + keyLength)
-        if (bytes === undefined) return undefined
-        const payload = bytes.subarray(keyLength)
-        if (bytes.length < keyLength || !timingSafeEqual(bytes.subarray(0, keyLength), mark(key, name, payload))) {
-          await drop(name)
-          return undefined
-        }
+        const { size } = await file.stat()
+        if (size > ceilings.entry + keyLength || !(await isMarked(file, size, key, name)))
+          throw new RangeError('an entry that nobody with the key wrote')
+        const decoded = decode(behindMark(file, size))
         const now = new Date()
         await utimes(pathOf(name), now, now)
-        return payload
+        return decoded
       } catch {
+        await rm(pathOf(name), { force: true }).catch(() => undefined)
         return undefined
+      } finally {
+        await file.close().catch(() => undefined)
       }
     },
-    async write(name, bytes) {
-      if (bytes.length > ceilings.entry) return
+    async write(name, entry) {
+      if (entry.size > ceilings.entry) return
+      const fill = async (file: FileHandle) => {
+        await file.writeFile(new Uint8Array(keyLength))
+        const mark = startMark(key, name)
+        for (const part of entry.parts()) {
+          mark.update(part)
+          await file.writeFile(part)
+        }
+        await file.write(mark.digest(), 0, keyLength, 0)
+      }
       try {
-        await writeWhole(directory, `${name}.layer`, [mark(key, name, bytes), bytes], rename)
+        await writeWhole(directory, `${name}.layer`, fill, rename)
         await evictOldest(directory, ceilings.total, names)
       } catch {
         // no room, or somebody removed the directory
@@ -84,13 +94,44 @@ function cacheIn(directory: string, key: Uint8Array, ceilings: CacheCeilings): L
 }
 
 /** Binds an entry to its name and to whoever can read the key. */
-function mark(key: Uint8Array, name: string, bytes: Uint8Array): Buffer {
-  return createHmac('sha256', key).update(`${name}\n`).update(bytes).digest()
+const startMark = (key: Uint8Array, name: string): Hmac => createHmac('sha256', key).update(`${name}\n`)
+
+async function isMarked(file: FileHandle, size: number, key: Uint8Array, name: string): Promise<boolean> {
+  const found = Buffer.alloc(keyLength)
+  if ((await file.read(found, 0, keyLength, 0)).bytesRead < keyLength) return false
+  const mark = startMark(key, name)
+  const piece = Buffer.allocUnsafe(mebibyte)
+  for (let at = keyLength; at < size; ) {
+    const { bytesRead } = await file.read(piece, 0, Math.min(mebibyte, size - at), at)
+    if (bytesRead === 0) return false
+    mark.update(piece.subarray(0, bytesRead))
+    at += bytesRead
+  }
+  return timingSafeEqual(found, mark.digest())
+}
+
+function behindMark(file: FileHandle, size: number): EntryBytes {
+  let at = keyLength
+  return {
+    size: size - keyLength,
+    next(length) {
+      if (length > size - at) throw new RangeError('an entry is shorter than what it says')
+      const bytes = new Uint8Array(length)
+      for (let filled = 0; filled < length; ) {
+        const count = readSync(file.fd, bytes, filled, length - filled, at + filled)
+        if (count === 0) throw new RangeError('an entry became shorter')
+        filled += count
+      }
+      at += length
+      return bytes
+    },
+  }
 }
 
 /** The key of the first run that made one. */
 async function makeKey(directory: string): Promise<Uint8Array | undefined> {
-  await writeWhole(directory, keyName, [randomBytes(keyLength)], async (from, to) => {
+  const fill = (file: FileHandle) => file.writeFile(randomBytes(keyLength))
+  await writeWhole(directory, keyName, fill, async (from, to) => {
     await link(from, to).catch(() => undefined)
     await rm(from, { force: true })
   })
@@ -101,14 +142,14 @@ async function makeKey(directory: string): Promise<Uint8Array | undefined> {
 async function writeWhole(
   directory: string,
   name: string,
-  parts: readonly Uint8Array[],
+  fill: (file: FileHandle) => Promise<void>,
   publish: (from: string, to: string) => Promise<void>,
 ): Promise<void> {
   const temporary = join(directory, `${name}.${randomBytes(8).toString('hex')}`)
   try {
     const file = await open(temporary, 'wx', 0o600)
     try {
-      for (const part of parts) await file.writeFile(part)
+      await fill(file)
     } finally {
       await file.close()
     }

@@ -7,6 +7,8 @@ import { ToolError } from '../errors.ts'
 import type { SpilledFile, SpillRoom } from '../image/spill-room.ts'
 import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporary.ts'
 
+const pieceSize = 1024 ** 2
+
 /** Closes files whose room is not used any more. */
 const forgotten = new FinalizationRegistry<number>(file => closeSync(file))
 
@@ -55,16 +57,23 @@ class TemporaryRoom implements SpillRoom {
         hash.update(chunk)
         filled += chunk.length
       },
-      read: () => {
-        const bytes = new Uint8Array(size)
-        this.#whole(bytes, read => readSync(this.#file, bytes, read, size - read, start + read))
-        return bytes
-      },
+      read: () => this.#bytes(start, size),
+      pieces: () => this.#pieces(start, size),
       get known() {
         sha256 ??= hash.digest('hex')
         return { size, sha256 }
       },
     }
+  }
+
+  *#pieces(start: number, size: number): Generator<Uint8Array> {
+    for (let at = 0; at < size; at += pieceSize) yield this.#bytes(start + at, Math.min(pieceSize, size - at))
+  }
+
+  #bytes(start: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(size)
+    this.#whole(bytes, read => readSync(this.#file, bytes, read, size - read, start + read))
+    return bytes
   }
 
   #whole(bytes: Uint8Array, step: (done: number) => number): void {

@@ -70,7 +70,7 @@ export class ImageTree {
 
   /** Puts one more layer over those that are there. Throws LAYER_INVALID for entries below links of lower layers. */
   add(layer: ScannedLayer): void {
-    this.#lower.pass(layer.skeleton, this.#places, this.#source)
+    this.#lower.pass(layer.skeleton.names, this.#places, this.#source)
     this.#apply(layer)
   }
 

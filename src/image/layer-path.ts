@@ -59,6 +59,11 @@ export class KnownPlaces {
     return false
   }
 
+  /** Whether a path whose directory is not covered is a root, or on the way to one. */
+  borders(path: string): boolean {
+    return this.#ancestors.has(path) || this.#roots.has(path)
+  }
+
   /** Covered, or on the way to a root: whether such an entry is a directory decides what is at the root. */
   knows(path: string): boolean {
     return this.#ancestors.has(path) || this.covers(path)

@@ -1,14 +1,15 @@
 // One layer, read once as a stream: entries in known places, whiteouts, hard links of the layer (image-spec 1.1 layer.md).
 
-import type { ParsedTarEntry } from 'modern-tar'
 import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
+import { type ContentsPlace, contentsInPlace } from './entry-contents.ts'
 import { ancestorsOf, type KnownPlaces, nameOf, normalizePath, parentOf } from './layer-path.ts'
-import { LayerSkeleton, nameCost, type Skeleton } from './layer-skeleton.ts'
-import { MemoryBudget } from './memory-budget.ts'
-import { isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
+import { LayerSkeleton, nameCost } from './layer-skeleton.ts'
+import { MemoryBudget, spareForNames } from './memory-budget.ts'
+import { headOfObject, isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
 import { type SpilledFile, type SpillRoom, spillAbove } from './spill-room.ts'
-import { layerFault, tarEntries } from './tar-entries.ts'
+import type { TarEntry } from './tar-headers.ts'
+import { type EntryContents, walkTar } from './tar-walker.ts'
 
 export type LayerNode =
   | { readonly kind: 'directory' }
@@ -30,7 +31,7 @@ export interface ScannedLayer {
   readonly whiteouts: ReadonlySet<string>
   /** Directories that hide what lower layers have in them. */
   readonly opaque: ReadonlySet<string>
-  readonly skeleton: Skeleton
+  readonly skeleton: LayerSkeleton
   /** Of contents; taken from the budget of the image. */
   readonly contentBytes: number
 }
@@ -69,9 +70,12 @@ export async function scanLayer(
   room?: SpillRoom,
 ): Promise<ScannedLayer> {
   const scan = new LayerScan(digest, source, wishes, ceilings, budget, room)
-  for await (const entry of tarEntries(tar, source, ceilings.entries)) await scan.add(entry)
+  await walkTar(tar, source, entry => scan.add(entry), ceilings.entries)
   return scan.finished()
 }
+
+/** What is remembered of a directory: nothing yet, or whether all that is in it is in a known place. */
+const [outside, inside] = [1, 2] as const
 
 class LayerScan {
   readonly #digest: OciDigest
@@ -87,7 +91,6 @@ class LayerScan {
   readonly #budget: MemoryBudget
   readonly #room: SpillRoom | undefined
   #contentBytes = 0
-  #lastParent: string | undefined
 
   constructor(
     digest: OciDigest,
@@ -106,28 +109,29 @@ class LayerScan {
     this.#room = room
   }
 
-  async add(entry: ParsedTarEntry): Promise<void> {
-    const path = normalizePath(entry.header.name, this.#source)
-    const { type, size } = entry.header
-    const name = nameOf(path)
-    if (path === '' && type !== 'directory') throw this.#fault('an entry without a name', entry.header.name)
-    if (parentOf(`/${path}`).includes('/.wh.')) throw this.#fault('an entry below a whiteout', path)
-    this.#skeleton.enterParents(path)
-    this.#noteParents(path)
-    if (name.startsWith('.wh.')) {
-      if (type !== 'file' || size !== 0) throw this.#fault('a whiteout that is no empty file', path)
-      this.#whiteout(parentOf(path), name)
-    } else if (path !== '') {
-      const wanted = this.#wishes.places.knows(path)
-      const node = await this.#node(entry, path, wanted)
-      if (node !== undefined) this.#put(path, node, wanted ? this.#nodes : this.#objects)
+  add(entry: TarEntry): EntryContents | undefined {
+    const path = normalizePath(entry.name, this.#source)
+    const { type, size } = entry
+    if (path === '') {
+      if (type !== 'directory') throw this.#fault('an entry without a name', entry.name)
+      return undefined
     }
-    await this.#drain(entry)
+    const marked = path.includes('.wh.')
+    if (marked && `/${parentOf(path)}`.includes('/.wh.')) throw this.#fault('an entry below a whiteout', path)
+    const parent = this.#skeleton.enterParent(path)
+    if (this.#skeleton.names.mark(parent) === 0) this.#enterPlace(parent, path)
+    if (marked && nameOf(path).startsWith('.wh.')) {
+      if (type !== 'file' || size !== 0) throw this.#fault('a whiteout that is no empty file', path)
+      this.#whiteout(parentOf(path), nameOf(path))
+      return undefined
+    }
+    const wanted = this.#skeleton.names.mark(parent) === inside || this.#wishes.places.borders(path)
+    return this.#entry(entry, parent, path, wanted)
   }
 
   finished(): ScannedLayer {
     for (const path of this.#whiteouts)
-      if (this.#nodes.has(path) || this.#skeleton.directories.has(path))
+      if (this.#nodes.has(path) || this.#skeleton.isDirectory(path))
         // in the order of the archive podman hides one or the other
         throw this.#fault('a whiteout of a name that the same layer has', path)
     return {
@@ -158,49 +162,53 @@ class LayerScan {
   }
 
   /** Directories above an entry exist here even where the archive has no entry for them. */
-  #noteParents(path: string): void {
-    const parent = parentOf(path)
-    if (parent === this.#lastParent) return
-    this.#lastParent = parent
+  #enterPlace(parent: number, path: string): void {
     for (const ancestor of ancestorsOf(path)) {
       if (!this.#wishes.places.knows(ancestor)) continue
       const above = this.#nodes.get(ancestor)
       if (above === undefined) this.#nodes.set(ancestor, { kind: 'directory' })
       else if (above.kind !== 'directory') throw this.#fault(`an entry below a ${above.kind}`, path, ancestor)
     }
+    this.#skeleton.names.setMark(parent, this.#wishes.places.covers(parentOf(path)) ? inside : outside)
   }
 
-  async #node(entry: ParsedTarEntry, path: string, wanted: boolean): Promise<LayerNode | undefined> {
-    const { type, linkname = '', size } = entry.header
+  #entry(entry: TarEntry, parent: number, path: string, wanted: boolean): EntryContents | undefined {
+    const { type, linkName } = entry
     const object = isOstreeObject(path)
     const asked = this.#wishes.contents.has(path)
     const kept = wanted || object || asked
     // several names that are not UTF-8 look the same
-    if (kept && `${path}${linkname}`.includes('\ufffd')) throw this.#fault('a name that is not UTF-8', path)
+    if (kept && (path.includes('\ufffd') || linkName.includes('\ufffd')))
+      throw this.#fault('a name that is not UTF-8', path)
+    const put = (node: LayerNode) => this.#put(path, node, wanted ? this.#nodes : this.#objects)
     switch (type) {
       case 'directory':
-        this.#skeleton.enterDirectory(path)
-        return kept ? { kind: 'directory' } : undefined
+        this.#skeleton.enterDirectory(parent, path)
+        if (kept) put({ kind: 'directory' })
+        return undefined
       case 'symlink':
-        this.#skeleton.enterLink(path, linkname)
-        return kept ? { kind: 'symlink', target: linkname } : undefined
+        this.#skeleton.enterLink(parent, path, linkName)
+        if (kept) put({ kind: 'symlink', target: linkName })
+        return undefined
       case 'link': {
-        const target = normalizePath(linkname, this.#source)
-        this.#skeleton.enterHardLink(path, target)
-        return kept ? this.#hardLink(target) : undefined
+        const target = normalizePath(linkName, this.#source)
+        const symbolic = this.#skeleton.enterHardLink(parent, path, target)
+        if (kept) put(symbolic === undefined ? this.#hardLink(target) : { kind: 'symlink', target: symbolic })
+        return undefined
       }
-      case 'file': {
-        this.#skeleton.enterLeaf(path)
+      case 'file':
+        this.#skeleton.enterLeaf(parent, path)
         if (!kept) return undefined
-        const bytes = await this.#contents(entry, size, asked || (wanted && keepsContents(path)), object)
-        return bytes === undefined && !wanted ? undefined : { kind: 'file', path, size, bytes }
-      }
+        if (asked || (wanted && keepsContents(path))) return this.#kept(entry, path, put)
+        if (object && entry.size <= this.#ceilings.file) return this.#candidate(entry, path, wanted, put)
+        if (wanted) put({ kind: 'file', path, size: entry.size, bytes: undefined })
+        return undefined
       default:
-        this.#skeleton.enterLeaf(path)
+        this.#skeleton.enterLeaf(parent, path)
         // overlayfs takes some for whiteouts, ostree passes over others
         if (wanted)
           throw new ToolError('LAYER_UNSUPPORTED', 'a device or pipe where boot files are', {
-            found: type ?? 'unknown',
+            found: type,
             where: { source: this.#source, path },
           })
         return undefined
@@ -209,53 +217,23 @@ class LayerScan {
 
   /** The same node as its target: a link binds the contents of this moment, not a name. */
   #hardLink(target: string): LayerNode {
-    const symbolic = this.#skeleton.links.get(target)
-    if (symbolic !== undefined) return { kind: 'symlink', target: symbolic }
     return this.#nodes.get(target) ?? this.#objects.get(target) ?? { kind: 'link', target }
   }
 
-  async #contents(
-    entry: ParsedTarEntry,
-    size: number,
-    kept: boolean,
-    object: boolean,
-  ): Promise<Uint8Array | SpilledFile | undefined> {
-    if (!kept && !object) return undefined
-    let place = kept ? this.#placeFor(size, entry.header.name) : undefined
-    let filled = 0
-    for await (const chunk of this.#pieces(entry)) {
-      // an object shows by its first piece what it may be; the rest of others is passed over, as are those without room, until they are asked for
-      if (filled === 0 && place === undefined && size <= this.#ceilings.file && mayBecomeBootFile(chunk, size))
-        place = this.#placeIn(size)
-      if (place instanceof Uint8Array) place.set(chunk, filled)
-      else place?.add(chunk)
-      filled += chunk.length
-    }
-    if (place !== undefined && filled !== size)
-      throw new ToolError('LAYER_INVALID', 'a file of a layer is cut', {
-        found: `${filled} bytes`,
-        wanted: `${size}`,
-        where: { source: this.#source, path: entry.header.name },
-      })
-    return place
+  /** A file whose bytes are wanted. */
+  #kept({ size, name }: TarEntry, path: string, put: (node: LayerNode) => void): EntryContents {
+    const end = (bytes: ContentsPlace | undefined) => put({ kind: 'file', path, size, bytes })
+    return contentsInPlace(size, 'whole', { place: () => this.#placeFor(size, name), end })
   }
 
-  /**
-   * Every body is read to its end: modern-tar 0.8.6 reads ahead, and cancelling a body that it holds whole takes the bytes from the entry that it has
-   * come to meanwhile, whose reader then waits for ever.
-   */
-  async #drain(entry: ParsedTarEntry): Promise<void> {
-    for await (const _ of this.#pieces(entry)) {
-      // not wanted
-    }
-  }
-
-  async *#pieces(entry: ParsedTarEntry): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for await (const chunk of entry.body) yield chunk
-    } catch (cause) {
-      throw layerFault(cause, this.#source)
-    }
+  /** An object shows by its first bytes what it may be; others are passed over, as are those without room, until they are asked for. */
+  #candidate({ size }: TarEntry, path: string, wanted: boolean, put: (node: LayerNode) => void): EntryContents {
+    return contentsInPlace(size, headOfObject, {
+      place: head => (mayBecomeBootFile(head, size) ? this.#placeIn(size) : undefined),
+      end: bytes => {
+        if (bytes !== undefined || wanted) put({ kind: 'file', path, size, bytes })
+      },
+    })
   }
 
   #placeFor(size: number, path: string): Uint8Array | SpilledFile {
@@ -270,8 +248,7 @@ class LayerScan {
 
   /** undefined where memory has no room and nothing else is there. */
   #placeIn(size: number): Uint8Array | SpilledFile | undefined {
-    // contents can go elsewhere, names cannot
-    const spare = this.#room === undefined ? 0 : 1 / 2
+    const spare = this.#room === undefined ? 0 : spareForNames
     if ((this.#room !== undefined && size > spillAbove) || !this.#budget.tryTake(size, spare))
       return this.#room?.begin(size, this.#source)
     this.#contentBytes += size

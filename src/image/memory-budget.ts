@@ -2,6 +2,9 @@
 
 import { ToolError } from '../errors.ts'
 
+/** The part that contents leave to names: they can go elsewhere, names cannot. */
+export const spareForNames = 1 / 2
+
 export class MemoryBudget {
   readonly #bytes: number
   #left: number

@@ -1,6 +1,5 @@
 // One layer of an ostree commit, read once as a stream: its objects, each compared with the checksum that names it (bootc: ostree-ext/src/tar/import.rs).
 
-import type { ParsedTarEntry } from 'modern-tar'
 import { ToolError } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
@@ -11,12 +10,14 @@ import {
   parseObjectPath,
   repositoryDirectory,
 } from '../formats/ostree/object-name.ts'
+import { contentsInPlace } from './entry-contents.ts'
 import { type KnownPlaces, normalizePath } from './layer-path.ts'
 import type { ScanCeilings } from './layers.ts'
-import type { MemoryBudget } from './memory-budget.ts'
-import { mayBecomeBootFile } from './places.ts'
+import { type MemoryBudget, spareForNames } from './memory-budget.ts'
+import { headOfObject, mayBecomeBootFile } from './places.ts'
 import { type SpilledFile, type SpillRoom, spillAbove } from './spill-room.ts'
-import { layerFault, tarEntries } from './tar-entries.ts'
+import type { TarEntry } from './tar-headers.ts'
+import { type EntryContents, walkTar } from './tar-walker.ts'
 
 /** A file of the commit, whose checksum was computed from its bytes. */
 export type CommitFile =
@@ -63,7 +64,7 @@ export async function scanObjects(
   room: ObjectRoom,
 ): Promise<ObjectLayer> {
   const scan = new ObjectScan(digest, source, wishes, room)
-  for await (const entry of tarEntries(tar, source, room.ceilings.entries)) await scan.add(entry)
+  await walkTar(tar, source, entry => scan.add(entry), room.ceilings.entries)
   return scan.finished()
 }
 
@@ -89,15 +90,12 @@ class ObjectScan {
     this.#room = room
   }
 
-  async add(entry: ParsedTarEntry): Promise<void> {
-    const { name, type } = entry.header
-    const object = type === 'directory' ? undefined : parseObjectPath(name)
-    if (object !== undefined) await this.#object(entry, object)
-    else if (type !== 'directory') this.#show(entry)
-    // every body is read to its end, see layers.ts
-    for await (const _ of this.#pieces(entry)) {
-      // not wanted
-    }
+  add(entry: TarEntry): EntryContents | undefined {
+    if (entry.type === 'directory') return undefined
+    const object = parseObjectPath(entry.name)
+    if (object !== undefined) return this.#object(entry, object)
+    this.#show(entry)
+    return undefined
   }
 
   finished(): ObjectLayer {
@@ -112,46 +110,47 @@ class ObjectScan {
     }
   }
 
-  #show({ header: { name, type, size, linkname = '' } }: ParsedTarEntry): void {
+  #show({ name, type, size, linkName }: TarEntry): void {
     const path = normalizePath(name, this.#source)
     if (path === `${repositoryDirectory}/config`) this.#hasRepository = true
     if (path.startsWith('sysroot/') || !this.#wishes.places.knows(path)) return
-    const object = type === 'link' ? parseObjectPath(normalizePath(linkname, this.#source)) : undefined
+    const object = type === 'link' ? parseObjectPath(normalizePath(linkName, this.#source)) : undefined
     this.#take(path.length + checksumCost)
     const empty = type === 'file' && size === 0
     this.#shown.set(path, object?.kind === 'file' ? object.checksum : empty ? 'empty' : 'other')
   }
 
-  async #object(entry: ParsedTarEntry, name: ObjectName): Promise<void> {
+  #object(entry: TarEntry, name: ObjectName): EntryContents | undefined {
     const { checksum, kind } = name
-    const { type, linkname = '' } = entry.header
-    if (kind === 'file') return await this.#file(entry, checksum)
+    const { type, linkName } = entry
+    if (kind === 'file') return this.#file(entry, checksum)
     if (kind === 'file-xattrs-link' && type === 'link') {
-      const target = parseObjectPath(normalizePath(linkname, this.#source))
+      const target = parseObjectPath(normalizePath(linkName, this.#source))
       const bytes = this.#xattrs.get(target?.checksum ?? '')
       this.#nextXattrs = bytes === undefined ? undefined : { file: checksum, bytes }
-      return
+      return undefined
     }
-    if (type !== 'file') throw this.#fault('an object that is no file', entry.header.name, type ?? 'unknown')
+    if (type !== 'file') throw this.#fault('an object that is no file', entry.name, type)
     const isXattrs = kind === 'file-xattrs' || kind === 'file-xattrs-link'
-    const bytes = await this.#whole(entry, isXattrs ? ceilingOf.xattrs : ceilingOf.metadata)
-    if (kind === 'file-xattrs-link') {
-      this.#nextXattrs = { file: checksum, bytes }
-      return
-    }
-    // commitmeta goes by the checksum of its commit
-    if (kind === 'commitmeta') return
-    const found = sha256Hex(bytes)
-    if (found !== checksum) throw this.#fault('an object is not what its name says', entry.header.name, found)
-    if (kind === 'dirmeta') return
-    this.#take(bytes.length + checksumCost)
-    const kept = { commit: this.#commits, dirtree: this.#dirtrees, 'file-xattrs': this.#xattrs }[kind]
-    kept.set(checksum, bytes)
+    return this.#whole(entry, isXattrs ? ceilingOf.xattrs : ceilingOf.metadata, bytes => {
+      if (kind === 'file-xattrs-link') {
+        this.#nextXattrs = { file: checksum, bytes }
+        return
+      }
+      // commitmeta goes by the checksum of its commit
+      if (kind === 'commitmeta') return
+      const found = sha256Hex(bytes)
+      if (found !== checksum) throw this.#fault('an object is not what its name says', entry.name, found)
+      if (kind === 'dirmeta') return
+      this.#take(bytes.length + checksumCost)
+      const kept = { commit: this.#commits, dirtree: this.#dirtrees, 'file-xattrs': this.#xattrs }[kind]
+      kept.set(checksum, bytes)
+    })
   }
 
-  async #file(entry: ParsedTarEntry, checksum: OstreeChecksum): Promise<void> {
-    const { name, type, size, linkname, uid = 0, gid = 0, mode = 0 } = entry.header
-    if (type !== 'file' && type !== 'symlink') throw this.#fault('an object that is no file', name, type ?? 'unknown')
+  #file(entry: TarEntry, checksum: OstreeChecksum): EntryContents | undefined {
+    const { name, type, size, linkName, uid, gid, mode } = entry
+    if (type !== 'file' && type !== 'symlink') throw this.#fault('an object that is no file', name, type)
     if (this.#present.has(checksum)) throw this.#fault('an object twice in one layer', name, checksum)
     this.#take(checksumCost)
     this.#present.add(checksum)
@@ -161,70 +160,55 @@ class ObjectScan {
     const likely = files === 'likely'
     const wanted = type === 'symlink' || size === 0 || (!likely && files.has(checksum))
     // without attributes it is a layout of another kind, and stays unread
-    if ((!wanted && !likely) || xattrs?.file !== checksum) return
-    const target = type === 'symlink' ? (linkname ?? '') : undefined
+    if ((!wanted && !likely) || xattrs?.file !== checksum) return undefined
+    const target = type === 'symlink' ? linkName : undefined
     const hash = startFileChecksum({ uid, gid, mode, xattrs: xattrs.bytes, target })
-    let file: CommitFile | undefined
-    if (target !== undefined) {
-      this.#take(target.length + checksumCost)
-      file = { kind: 'symlink', target }
-    } else {
-      const bytes = await this.#contents(entry, size, wanted, hash)
-      if (bytes !== undefined) file = { kind: 'file', size, bytes }
+    const keep = (file: CommitFile) => {
+      const found = hash.checksum()
+      if (found !== checksum) throw this.#fault('an object is not what its name says', name, found)
+      this.#files.set(checksum, file)
     }
-    if (file === undefined) return
-    const found = hash.checksum()
-    if (found !== checksum) throw this.#fault('an object is not what its name says', name, found)
-    this.#files.set(checksum, file)
+    if (target === undefined) return this.#contents(entry, wanted, hash, keep)
+    this.#take(target.length + checksumCost)
+    keep({ kind: 'symlink', target })
+    return undefined
   }
 
-  async #contents(
-    entry: ParsedTarEntry,
-    size: number,
+  #contents(
+    { name, size }: TarEntry,
     wanted: boolean,
     hash: FileChecksum,
-  ): Promise<Uint8Array | SpilledFile | undefined> {
-    if (wanted && size > this.#room.ceilings.file)
-      throw this.#ceiling(`a boot file is too large: ${entry.header.name}`, this.#room.ceilings.file, size)
-    let place = wanted ? this.#placeFor(size) : undefined
-    let filled = 0
-    for await (const chunk of this.#pieces(entry)) {
-      if (filled === 0 && place === undefined && size <= this.#room.ceilings.file && mayBecomeBootFile(chunk, size))
-        place = this.#placeFor(size)
-      if (place instanceof Uint8Array) place.set(chunk, filled)
-      else place?.add(chunk)
-      if (place !== undefined) hash.add(chunk)
-      filled += chunk.length
+    keep: (file: CommitFile) => void,
+  ): EntryContents | undefined {
+    if (size > this.#room.ceilings.file) {
+      if (wanted) throw this.#ceiling(`a boot file is too large: ${name}`, this.#room.ceilings.file, size)
+      return undefined
     }
-    if (place !== undefined && filled !== size) throw this.#cut(entry.header.name, size, filled)
-    return place
+    return contentsInPlace(size, wanted ? 'whole' : headOfObject, {
+      place: head => (wanted || mayBecomeBootFile(head, size) ? this.#placeFor(size) : undefined),
+      take: piece => hash.add(piece),
+      end: bytes => {
+        if (bytes !== undefined) keep({ kind: 'file', size, bytes })
+      },
+    })
   }
 
   #placeFor(size: number): Uint8Array | SpilledFile {
     const { budget, room } = this.#room
-    // contents can go elsewhere, names cannot
-    if (size > spillAbove || !budget.tryTake(size, 1 / 2)) return room.begin(size, this.#source)
+    if (size > spillAbove || !budget.tryTake(size, spareForNames)) return room.begin(size, this.#source)
     return new Uint8Array(size)
   }
 
-  async #whole(entry: ParsedTarEntry, ceiling: number): Promise<Uint8Array> {
-    const { name, size } = entry.header
+  #whole({ name, size }: TarEntry, ceiling: number, end: (bytes: Uint8Array) => void): EntryContents {
     if (size > ceiling) throw this.#ceiling(`an object of ostree is too large: ${name}`, ceiling, size)
     const bytes = new Uint8Array(size)
     let filled = 0
-    for await (const chunk of this.#pieces(entry)) {
-      bytes.set(chunk, filled)
-      filled += chunk.length
-    }
-    if (filled !== size) throw this.#cut(name, size, filled)
-    return bytes
-  }
-
-  async *#pieces(entry: ParsedTarEntry): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      for await (const chunk of entry.body) yield chunk
-    } catch (cause) {
-      throw layerFault(cause, this.#source)
+    return {
+      take: piece => {
+        bytes.set(piece, filled)
+        filled += piece.length
+      },
+      end: () => end(bytes),
     }
   }
 
@@ -234,14 +218,6 @@ class ObjectScan {
 
   #fault(message: string, path: string, found: string): ToolError {
     return new ToolError('OSTREE_COMMIT_INVALID', message, { found, where: { source: this.#source, path } })
-  }
-
-  #cut(path: string, size: number, found: number): ToolError {
-    return new ToolError('LAYER_INVALID', 'a file of a layer is cut', {
-      found: `${found} bytes`,
-      wanted: `${size}`,
-      where: { source: this.#source, path },
-    })
   }
 
   #ceiling(message: string, ceiling: number, size: number): ToolError {

@@ -6,6 +6,7 @@ import { parseCommit } from '../formats/ostree/commit.ts'
 import { type OstreeDirtree, parseDirtree } from '../formats/ostree/dirtree.ts'
 import { type OstreeChecksum, objectPath, repositoryDirectory } from '../formats/ostree/object-name.ts'
 import { ancestorsOf, type KnownPlaces } from './layer-path.ts'
+import { LayerSkeleton } from './layer-skeleton.ts'
 import type { LayerNode, ScannedLayer } from './layers.ts'
 import type { CommitFile, ObjectLayer } from './ostree-layer.ts'
 
@@ -163,7 +164,7 @@ export function commitLayers(
     else if (file === undefined) put(first.digest, path, { kind: 'link', target: objectPath(checksum, 'file') })
     else put(file.layer, path, nodeOf(file.file, checksum))
   }
-  const skeleton = { links: new Map<string, string>(), directories: new Set<string>() }
+  const skeleton = new LayerSkeleton('the ostree commit')
   return [...layers].map(([digest, nodes]) => ({
     digest,
     nodes,

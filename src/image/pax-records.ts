@@ -1,4 +1,4 @@
-// Records of a pax header (POSIX.1-2001), taken only where Go's archive/tar, the tar crate of Rust and modern-tar read the same out of them.
+// Records of a pax header (POSIX.1-2001), taken only where Go's archive/tar and the tar crate of Rust read the same out of them.
 
 import { ToolError } from '../errors.ts'
 
@@ -7,7 +7,10 @@ export interface PaxFacts {
   /** Whether it sets path or linkpath. */
   readonly names: boolean
   readonly path: string | undefined
+  readonly linkPath: string | undefined
   readonly size: number | undefined
+  readonly uid: number | undefined
+  readonly gid: number | undefined
 }
 
 /** Records of which one reader takes the first and another the last, and that decide what an entry is. */
@@ -21,14 +24,16 @@ const recordInValue = /\n\d+ (?:path|linkpath|size|GNU\.sparse\.[^=]*)=/
  * Checks the records of an `x` header (of the next entry) or a `g` header (of all that follow, where only a comment is harmless). Throws LAYER_INVALID
  * for records that are broken or that readers understand differently, LAYER_UNSUPPORTED for sparse files.
  */
-export function paxFacts(bytes: Uint8Array, type: 'x' | 'g', source: string): PaxFacts {
+export function paxFacts(bytes: Buffer, type: 'x' | 'g', source: string): PaxFacts {
   const fault = (found: string, code: 'LAYER_INVALID' | 'LAYER_UNSUPPORTED' = 'LAYER_INVALID') =>
     new ToolError(code, 'a layer has a pax header that cannot be taken', { found, where: { source } })
   const seen = new Set<string>()
-  let names = false
   let path: string | undefined
+  let linkPath: string | undefined
   let emptyLine = false
   let size: number | undefined
+  let uid: number | undefined
+  let gid: number | undefined
   for (const [key, value] of paxRecords(bytes)) {
     if (key === undefined) throw fault('broken records')
     if (key.startsWith('GNU.sparse.')) throw fault('a sparse file', 'LAYER_UNSUPPORTED')
@@ -41,26 +46,29 @@ export function paxFacts(bytes: Uint8Array, type: 'x' | 'g', source: string): Pa
       if (emptyLine) throw fault(`an empty line before ${key}`)
       seen.add(key)
       if (key === 'path') path = value
-      if (key !== 'size') names = true
+      else if (key === 'linkpath') linkPath = value
       else if (/^\d{1,15}$/.test(value)) size = Number(value)
       else throw fault('a size that is no number')
     }
+    if (key === 'uid') uid = numberOf(value)
+    if (key === 'gid') gid = numberOf(value)
     emptyLine ||= value.includes('\n\n') || value.endsWith('\n')
   }
-  return { names, path, size }
+  return { names: path !== undefined || linkPath !== undefined, path, linkPath, size, uid, gid }
 }
 
+const numberOf = (value: string): number | undefined => (/^\d{1,15}$/.test(value) ? Number(value) : undefined)
+
 /** Key and value of `length key=value\n` records; a key of undefined where they are broken. */
-function* paxRecords(bytes: Uint8Array): Generator<[string, string] | [undefined, '']> {
-  const decode = (part: Uint8Array): string => new TextDecoder().decode(part)
+function* paxRecords(bytes: Buffer): Generator<[string, string] | [undefined, '']> {
   let at = 0
   while (at < bytes.length) {
     const space = bytes.indexOf(0x20, at)
     // more digits than these are beyond the ceiling of a header
-    const digits = space < 0 || space - at > 7 ? '' : decode(bytes.subarray(at, space))
+    const digits = space < 0 || space - at > 7 ? '' : bytes.toString('latin1', at, space)
     const end = /^\d{1,7}$/.test(digits) ? at + Number(digits) : 0
     if (end <= space + 1 || end > bytes.length || bytes[end - 1] !== 0x0a) return yield [undefined, '']
-    const record = decode(bytes.subarray(space + 1, end - 1))
+    const record = bytes.toString('utf8', space + 1, end - 1)
     const equals = record.indexOf('=')
     if (equals <= 0) return yield [undefined, '']
     yield [record.slice(0, equals), record.slice(equals + 1)]

@@ -69,10 +69,15 @@ const archiveMagics = ['070701', '070702', '\x1f\x8b', '\x28\xb5\x2f\xfd']
 /** Smaller archives are documentation; an initramfs with less is read when it is asked for. */
 const initramfsLeast = 4 * 1024 ** 2
 
+/** Bytes at the start of an object that `mayBecomeBootFile` looks at. */
+export const headOfObject = 16
+
 /** Objects that a link may make a boot file: PE files, initramfs images (cpio, gzip, zstd), RPM databases, digests of kernels, os-release files. */
 export function mayBecomeBootFile(head: Uint8Array, size: number): boolean {
   if (head[0] === 0x4d && head[1] === 0x5a) return true
-  const text = String.fromCharCode(...head.subarray(0, 16))
+  // most objects are neither small nor large, and no database
+  if (size > 4096 && size < initramfsLeast && head[0] !== 0x53) return false
+  const text = String.fromCharCode(...head.subarray(0, headOfObject))
   if (size >= initramfsLeast && archiveMagics.some(magic => text.startsWith(magic))) return true
   if (size <= 512 && /^[0-9a-f]{16}$/.test(text)) return true
   return text.startsWith('SQLite format 3') || (size <= 4096 && /^[A-Z_]+=/.test(text))

@@ -12,6 +12,8 @@ export interface SpilledFile {
   add(chunk: Uint8Array): void
   /** All bytes, read anew each time. */
   read(): Uint8Array
+  /** The same, one after another. */
+  pieces(): Iterable<Uint8Array>
   /** Of all bytes, once they are there. */
   readonly known: KnownContents
 }

@@ -5,15 +5,16 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { inspectImage } from '../../src/commands/read-image.ts'
 import { type LayerCache, openLayerCache } from '../../src/edge/layer-cache.ts'
+import { openSpillRoom } from '../../src/edge/spilled-files.ts'
 import { parseImageConfig } from '../../src/formats/oci/config.ts'
 import { type ImageManifest, parseManifest } from '../../src/formats/oci/manifest.ts'
 import type { ImageSource } from '../../src/image/image-source.ts'
-import { decodeLayer, encodeLayer } from '../../src/image/layer-entry.ts'
+import { decodeLayer, type EntryBytes, encodeLayer } from '../../src/image/layer-entry.ts'
 import { KnownPlaces } from '../../src/image/layer-path.ts'
 import { scanLayer } from '../../src/image/layers.ts'
 import { knownRoots } from '../../src/image/places.ts'
 import { baseEntries, layeredEntries } from '../build/coreos.ts'
-import { file, hardLink, type Layer, makeLayer, symlink } from '../build/layer.ts'
+import { file, hardLink, type Layer, makeLayer, sha256, symlink } from '../build/layer.ts'
 import { makeImage } from '../build/oci-layout.ts'
 import { temporaryDirectory } from '../edge/temporary-directory.ts'
 
@@ -63,6 +64,24 @@ describe('an image read with a cache', () => {
     expect(opened).toEqual([])
   })
 
+  it('is the same from it where large files are kept on disk', async () => {
+    const { cache } = await fresh()
+    const { image, opened } = imageOf(base, kernel)
+    const wanted = await inspectImage(image)
+    // room for the names, and for few contents
+    const options = { cache, ceilings: { keptBytes: 30_000 } }
+    const digests = ({ bootFiles }: typeof wanted) => bootFiles.map(({ path, bytes }) => [path, sha256(bytes)])
+    const cold = await inspectImage(image, options)
+    expect(cold.bootFiles.some(({ known }) => known !== undefined)).toBe(true)
+    expect(digests(cold)).toEqual(digests(wanted))
+    opened.length = 0
+    const warm = await inspectImage(image, options)
+    expect(opened).toEqual([])
+    expect(warm.proof).toBe('cache')
+    expect(warm.bootFiles.map(({ known }) => known)).toEqual(cold.bootFiles.map(({ known }) => known))
+    expect(digests(warm)).toEqual(digests(wanted))
+  })
+
   it('has only its new layer read after a kernel update', async () => {
     const { cache } = await fresh()
     await inspectImage(imageOf(base, kernel).image, { cache })
@@ -101,9 +120,11 @@ describe('an image read with a cache', () => {
   it('is read again where an entry has the right key and no sense', async () => {
     const { cache } = await fresh()
     const { image } = imageOf(base, kernel)
-    const wanted = await inspectImage(image, { cache })
-    const nonsense: LayerCache = { ...cache, read: async () => new Uint8Array(Buffer.from('\0\0\0\x02{}')) }
-    expect(await inspectImage(image, { cache: nonsense })).toEqual(wanted)
+    const wanted = await inspectImage(image)
+    const nonsense = new Uint8Array(Buffer.from('\0\0\0\x02{}'))
+    const lying: LayerCache = { ...cache, write: name => cache.write(name, { size: 6, parts: () => [nonsense] }) }
+    await inspectImage(image, { cache: lying })
+    expect(await inspectImage(image, { cache })).toEqual(wanted)
   })
 
   it('puts nothing into it when the layer is not what its digest or diff ID says', async () => {
@@ -146,6 +167,18 @@ describe('an image read with a cache', () => {
   })
 })
 
+function entryOf(bytes: Uint8Array): EntryBytes {
+  let at = 0
+  return {
+    size: bytes.length,
+    next(length) {
+      if (length > bytes.length - at) throw new RangeError('cut')
+      at += length
+      return bytes.subarray(at - length, at)
+    },
+  }
+}
+
 describe('an entry', () => {
   it('is the layer again, with contents that several names share once, and refused when cut anywhere', async () => {
     async function* tar() {
@@ -160,19 +193,26 @@ describe('an entry', () => {
     ])
     const wishes = { places: new KnownPlaces(knownRoots), contents: new Set<string>() }
     const scanned = await scanLayer(tar(), layer.digest, 'layer', wishes)
-    const bytes = encodeLayer(scanned) ?? new Uint8Array()
-    const again = decodeLayer(bytes)
+    const bytes = Buffer.concat([...(encodeLayer(scanned)?.parts() ?? [])])
+    expect(encodeLayer(scanned)?.size).toBe(bytes.length)
+    const again = decodeLayer(entryOf(bytes), size => new Uint8Array(size))
     const { skeleton, ...rest } = scanned
-    expect(again).toEqual({
-      ...rest,
-      skeleton: { links: skeleton.links, directories: skeleton.directories },
-    })
+    const names = { links: [...skeleton.links()], directories: [...skeleton.directories()] }
+    const { skeleton: skeletonAgain, ...restAgain } = again
+    expect(restAgain).toEqual(rest)
+    expect({ links: [...skeletonAgain.links()], directories: [...skeletonAgain.directories()] }).toEqual(names)
+    expect(names.links).toEqual([['opt', 'var/opt']])
     const contents = (path: string) => {
       const node = again.nodes.get(path)
       return node?.kind === 'file' ? node.bytes : undefined
     }
     expect(contents('usr/lib/modules/1/vmlinuz')).toBe(contents('usr/lib/modules/2/vmlinuz'))
+    // from a temporary file
+    const room = await openSpillRoom(100)
+    const spilled = decodeLayer(entryOf(bytes), size => room.begin(size, 'layer'))
+    expect(spilled.contentBytes).toBe(0)
+    expect(Buffer.concat([...(encodeLayer(spilled)?.parts() ?? [])])).toEqual(bytes)
     for (let length = 0; length < bytes.length; length += 1)
-      expect(() => decodeLayer(bytes.subarray(0, length))).toThrow()
+      expect(() => decodeLayer(entryOf(bytes.subarray(0, length)), size => new Uint8Array(size))).toThrow()
   })
 })

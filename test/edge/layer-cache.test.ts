@@ -28,19 +28,25 @@ async function opened(directory: string, ceilings?: { total: number; entry: numb
   if (cache === undefined) throw new Error('no cache')
   return cache
 }
+const readBytes = (cache: LayerCache, one: string) => cache.read(one, found => found.next(found.size))
 const readText = async (cache: LayerCache, one: string) => {
-  const found = await cache.read(one)
+  const found = await readBytes(cache, one)
   return found === undefined ? undefined : Buffer.from(found).toString()
 }
+/** In two parts. */
+const entry = (content: Uint8Array) => ({
+  size: content.length,
+  parts: () => [content.subarray(0, 3), content.subarray(3)],
+})
 
 describe('the cache of layers', () => {
   it('gives back what was written, to a later run too, and nothing else', async () => {
     const directory = fresh()
     const cache = await opened(directory)
-    expect(await cache.read(name('a'))).toBeUndefined()
-    await cache.write(name('a'), bytes('one'))
-    await cache.write(name('a'), bytes('two'))
-    await cache.write(name('b'), bytes(''))
+    expect(await readBytes(cache, name('a'))).toBeUndefined()
+    await cache.write(name('a'), entry(bytes('one')))
+    await cache.write(name('a'), entry(bytes('two')))
+    await cache.write(name('b'), entry(bytes('')))
     expect(await readText(await opened(directory), name('a'))).toBe('two')
     expect(await readText(cache, name('b'))).toBe('')
     expect(statSync(directory).mode & 0o777).toBe(0o700)
@@ -53,27 +59,35 @@ describe('the cache of layers', () => {
     const [directory, other] = [fresh(), fresh()]
     const cache = await opened(directory)
     const path = join(directory, `${name('a')}.layer`)
-    await cache.write(name('a'), bytes('content'))
+    await cache.write(name('a'), entry(bytes('content')))
     const good = readFileSync(path)
     const changed = (at: number) => Buffer.from(good.map((byte, index) => (index === at ? byte ^ 1 : byte)))
     const faults = [...good.keys()].flatMap(at => [changed(at), good.subarray(0, at)])
-    await (await opened(other)).write(name('a'), bytes('content'))
+    await (await opened(other)).write(name('a'), entry(bytes('content')))
     for (const fault of [...faults, readFileSync(join(other, `${name('a')}.layer`))]) {
       writeFileSync(path, fault)
-      expect(await cache.read(name('a'))).toBeUndefined()
+      expect(await readBytes(cache, name('a'))).toBeUndefined()
       expect(existsSync(path)).toBe(false)
     }
     writeFileSync(join(directory, `${name('b')}.layer`), good)
-    expect(await cache.read(name('b'))).toBeUndefined()
+    expect(await readBytes(cache, name('b'))).toBeUndefined()
     writeFileSync(path, good)
     expect(await readText(cache, name('a'))).toBe('content')
+  })
+
+  it('drops an entry of which its reader can make nothing', async () => {
+    const directory = fresh()
+    const cache = await opened(directory)
+    await cache.write(name('a'), entry(bytes('content')))
+    expect(await cache.read(name('a'), found => found.next(found.size + 1))).toBeUndefined()
+    expect(readdirSync(directory)).toEqual(['key'])
   })
 
   it('is one cache for runs that begin and write at the same time', async () => {
     const directory = fresh()
     const caches = await Promise.all(Array.from({ length: 16 }, () => opened(directory)))
-    await Promise.all(caches.map((cache, index) => cache.write(name('a'), bytes('x'.repeat(100_000 + index)))))
-    for (const cache of caches) expect((await cache.read(name('a')))?.length).toBeGreaterThanOrEqual(100_000)
+    await Promise.all(caches.map((cache, index) => cache.write(name('a'), entry(bytes('x'.repeat(100_000 + index))))))
+    for (const cache of caches) expect((await readBytes(cache, name('a')))?.length).toBeGreaterThanOrEqual(100_000)
     expect(readdirSync(directory).sort()).toEqual([`${name('a')}.layer`, 'key'])
   })
 
@@ -81,16 +95,16 @@ describe('the cache of layers', () => {
     const directory = fresh()
     const cache = await opened(directory, { total: 500, entry: 200 })
     for (const [index, one] of ['a', 'b', 'c'].entries()) {
-      await cache.write(name(one), new Uint8Array(100))
+      await cache.write(name(one), entry(new Uint8Array(100)))
       utimesSync(join(directory, `${name(one)}.layer`), 1000 + index, 1000 + index)
     }
-    await cache.read(name('a'))
-    await cache.write(name('d'), new Uint8Array(100))
+    await readBytes(cache, name('a'))
+    await cache.write(name('d'), entry(new Uint8Array(100)))
     expect(
-      await Promise.all(['a', 'b', 'c', 'd'].map(async one => (await cache.read(name(one))) !== undefined)),
+      await Promise.all(['a', 'b', 'c', 'd'].map(async one => (await readBytes(cache, name(one))) !== undefined)),
     ).toEqual([true, false, true, true])
-    await cache.write(name('e'), new Uint8Array(201))
-    expect(await cache.read(name('e'))).toBeUndefined()
+    await cache.write(name('e'), entry(new Uint8Array(201)))
+    expect(await readBytes(cache, name('e'))).toBeUndefined()
   })
 
   it('removes what killed runs left, and no file of anybody else', async () => {
@@ -99,7 +113,7 @@ describe('the cache of layers', () => {
     const [old, recent, foreign] = [`${name('a')}.layer.${'0'.repeat(16)}`, `key.${'1'.repeat(16)}`, 'notes.txt']
     for (const one of [old, recent, foreign]) writeFileSync(join(directory, one), 'x')
     for (const one of [old, foreign]) utimesSync(join(directory, one), 1000, 1000)
-    await cache.write(name('b'), bytes('b'))
+    await cache.write(name('b'), entry(bytes('b')))
     expect(readdirSync(directory).sort()).toEqual([`${name('b')}.layer`, 'key', recent, foreign].sort())
   })
 
@@ -123,9 +137,9 @@ describe('the cache of layers', () => {
   it.skipIf(process.getuid?.() !== 0)('is not used when it, its key or an entry belongs to somebody else', async () => {
     const directory = fresh()
     const cache = await opened(directory)
-    await cache.write(name('a'), bytes('a'))
+    await cache.write(name('a'), entry(bytes('a')))
     chownSync(join(directory, `${name('a')}.layer`), 65534, 65534)
-    expect(await cache.read(name('a'))).toBeUndefined()
+    expect(await readBytes(cache, name('a'))).toBeUndefined()
     chownSync(join(directory, 'key'), 65534, 65534)
     expect(await openLayerCache(directory)).toBeUndefined()
     const foreign = fresh()
@@ -138,9 +152,9 @@ describe('the cache of layers', () => {
   it('follows no link in place of an entry', async () => {
     const directory = fresh()
     const cache = await opened(directory)
-    await cache.write(name('a'), bytes('a'))
+    await cache.write(name('a'), entry(bytes('a')))
     symlinkSync(`${name('a')}.layer`, join(directory, `${name('b')}.layer`))
-    expect(await cache.read(name('b'))).toBeUndefined()
+    expect(await readBytes(cache, name('b'))).toBeUndefined()
   })
 
   it('stands in the XDG directory, else below the home', () => {

@@ -1,7 +1,7 @@
-// Archives that modern-tar, Go's archive/tar and the tar crate read differently: each could show a node other files than this tool sees.
+// Archives that Go's archive/tar, the tar crate and other readers read differently: each could show a node other files than this tool sees.
 
 import { expect, it } from 'vitest'
-import { checkedTar } from '../../src/image/tar-headers.ts'
+import { walkTar } from '../../src/image/tar-walker.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import { concat, paxMember, rawMember } from '../build/layer.ts'
 
@@ -16,8 +16,18 @@ async function pass(...members: readonly Uint8Array[]): Promise<number> {
   async function* bytes() {
     yield concat([...members, end])
   }
+  return await contentsOf(bytes())
+}
+
+/** Bytes of all contents. */
+async function contentsOf(bytes: AsyncIterable<Uint8Array>): Promise<number> {
   let size = 0
-  for await (const chunk of checkedTar(bytes(), 'layer')) size += chunk.length
+  await walkTar(bytes, 'layer', () => ({
+    take: piece => {
+      size += piece.length
+    },
+    end: () => undefined,
+  }))
   return size
 }
 const refused = (...members: readonly Uint8Array[]) => expectToolError('LAYER_INVALID', pass(...members))
@@ -119,21 +129,17 @@ it('a size above 8 GiB in a pax header, as Go writes it', async () => {
     for (let left = length; left > 0; left -= piece.length) yield piece.subarray(0, Math.min(piece.length, left))
     yield concat([entry, end])
   }
-  const pass = async (header: Uint8Array, length: number) => {
-    let passed = 0
-    for await (const chunk of checkedTar(bytes(header, length), 'layer')) passed += chunk.length
-    return passed - header.length - entry.length - end.length
-  }
+  const pass = (header: Uint8Array, length: number) => contentsOf(bytes(header, length))
   const large = (record: string, flag = '0') => concat([paxMember([['size', record]]), rawMember('opt/large', flag)])
   const whole = Math.ceil(size / 512) * 512
-  expect(await pass(large(String(size)), whole)).toBe(whole)
+  expect(await pass(large(String(size)), whole)).toBe(size + 2)
   // another entry than the pax header says begins there
   await expectToolError('LAYER_INVALID', pass(large(String(size)), whole - 512))
   await expectToolError('LAYER_INVALID', pass(large(String(8 ** 11 - 1)), 0))
   await expectToolError('LAYER_INVALID', pass(large(String(size), '5'), 0))
 })
 
-it('what ordinary writers make is passed on whole', async () => {
+it('what ordinary writers make is read', async () => {
   const members = [
     paxMember([['comment', 'commit']], 'g', 'pax_global_header'),
     paxMember([
@@ -153,5 +159,5 @@ it('what ordinary writers make is passed on whole', async () => {
     rawMember('usr/name', '0', 'x', { edit: set(257, '\0'.repeat(8)) }),
     rawMember('usr/', '5'),
   ]
-  expect(await pass(...members)).toBe(concat([...members, end]).length)
+  expect(await pass(...members)).toBe(6)
 })
