@@ -1,13 +1,25 @@
 // Bundles src/ into dist/: the Action (index.js) and the CLI (cli.js) with the chunks that they share.
 // `--check` builds into a temporary directory and fails when dist/ is not byte for byte the same.
+// OpenPGP.js stays outside: its licence, the LGPL, wants it to be a file of its own that can be exchanged.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, type Plugin } from 'esbuild'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
+
+/** The file that `import('openpgp')` means in Node.js, and its name in dist/. */
+const openpgp = { package: 'node_modules/openpgp', file: 'dist/node/openpgp.mjs', as: 'openpgp.mjs' }
+
+/** All chunks lie in dist/ itself, so one relative path is right for each. */
+const besideBundle: Plugin = {
+  name: 'beside the bundle',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^openpgp$/ }, () => ({ path: `./${openpgp.as}`, external: true }))
+  },
+}
 
 async function bundle(outdir: string): Promise<void> {
   rmSync(outdir, { recursive: true, force: true })
@@ -17,6 +29,7 @@ async function bundle(outdir: string): Promise<void> {
     entryPoints: { index: 'src/action.ts', cli: 'src/cli.ts', kubernetes: 'src/edge/kubernetes-client.ts' },
     outdir,
     bundle: true,
+    plugins: [besideBundle],
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -34,6 +47,7 @@ async function bundle(outdir: string): Promise<void> {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
     },
   })
+  copyFileSync(join(root, openpgp.package, openpgp.file), join(outdir, openpgp.as))
   writeFileSync(join(outdir, 'licenses.txt'), licenses(result.metafile))
   writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }\n')
 }
@@ -42,9 +56,9 @@ function version(): string {
   return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version
 }
 
-/** The licence text of every package whose code is in the bundle, in order of name. */
+/** The licence text of every package whose code is in the bundle or beside it, in order of name. */
 function licenses(metafile: Metafile): string {
-  const directories = new Set<string>()
+  const directories = new Set<string>([openpgp.package])
   for (const input of Object.keys(metafile.inputs)) {
     const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)
     if (match?.[1] !== undefined) directories.add(match[1])

@@ -9,7 +9,7 @@ export interface Room {
 }
 
 const storyOrder = ['settings', 'kernel', 'layering', 'image', 'predict', 'propose'] as const
-const formats = ['bytes', 'der', 'efi', 'oci', 'ostree', 'pe', 'rpm', 'shim', 'tcg'] as const
+const formats = ['bytes', 'der', 'efi', 'oci', 'openpgp', 'ostree', 'pe', 'rpm', 'shim', 'tcg'] as const
 const formatNeighbours: Readonly<Record<string, readonly string[]>> = {
   tcg: ['efi'],
   shim: ['efi', 'der'],

@@ -260,6 +260,48 @@ export const errorCodes = {
   ),
   RPM_INVALID: row('input', 'an RPM file cannot be read'),
   RPM_IDENTITY_MISMATCH: row('refused', 'the header of an RPM file names another package than the repository metadata'),
+  RPM_DIGEST_MISMATCH: row(
+    'refused',
+    'header or payload of an RPM file do not have the digests that the file itself gives',
+    'header and payload do not belong together, or the file is damaged; do not use it',
+  ),
+  RPM_SIGNATURE_MISSING: row(
+    'refused',
+    'an RPM file has no OpenPGP signature over its header',
+    'use packages that are signed; allow-unsigned-packages: true accepts this one, and the pull request says so',
+  ),
+  RPM_SIGNATURE_INVALID: row(
+    'refused',
+    'a signature of an RPM file cannot be read, or does not fit its header',
+    'do not use this package until it is known why',
+  ),
+  RPM_SIGNATURE_WEAK: row(
+    'refused',
+    'an RPM file is signed with a hash or a key that no longer protects it: MD5, SHA-1, RIPEMD-160, DSA, RSA below 2048 bits',
+    'have the package signed again',
+  ),
+  RPM_SIGNATURE_EXPIRED: row('refused', 'the signature of an RPM file has expired', 'have the package signed again'),
+  RPM_KEY_UNKNOWN: row(
+    'refused',
+    'an RPM file is signed, but by none of the keys of rpm-keys',
+    'if the package is from where you think, pin its key with rpm-keys, after you compared its fingerprint with its owner’s',
+  ),
+  RPM_KEY_EXPIRED: row(
+    'refused',
+    'the key that signed an RPM file has expired, or was not valid yet',
+    'get the newer version of the key from its owner',
+  ),
+  RPM_KEY_REVOKED: row('refused', 'the key that signed an RPM file was revoked', 'do not use this package'),
+  RPM_KEY_UNUSABLE: row(
+    'refused',
+    'the key that signed an RPM file may not sign, or its own signatures do not bind it to the pinned key',
+    'get the newer version of the key from its owner',
+  ),
+  RPM_KEY_FILE_INVALID: row(
+    'input',
+    'a key of rpm-keys cannot be read, or is not the one with the fingerprint given',
+    'compare the fingerprint with the one that the owner of the key publishes',
+  ),
   EXTRA_PACKAGE_NOT_FOUND: row('input', 'a package of extra-packages is in no repository'),
   DEPENDENCY_BROKEN: row('refused', 'the chosen packages and the packages of the base image do not go together'),
 

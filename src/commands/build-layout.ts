@@ -15,6 +15,7 @@ import { containerfileCeiling } from '../layering/own-containerfile.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
 import { type DownloadedKernel, downloadKernel } from './kernel-repositories.ts'
+import { readPackageTrust } from './package-trust.ts'
 
 /** How the packages get into this base; throws as `planLayering`, REPOSITORY_INVALID for file names, FILE_NOT_FOUND for the Containerfile. */
 export async function planFor(base: Base, kernel: KernelPackages, settings: Settings): Promise<LayeringPlan> {
@@ -40,15 +41,17 @@ export async function planFor(base: Base, kernel: KernelPackages, settings: Sett
   })
 }
 
-/** Downloads the packages into the build context below `scratch` and checks each. Throws as `downloadKernel`. */
+/** Downloads the packages into the build context below `scratch` and checks each. Throws as `readPackageTrust` and `downloadKernel`. */
 export async function fetchPackages(
   kernel: KernelPackages,
   scratch: string,
+  settings: Settings,
   access: PackageOptions,
 ): Promise<DownloadedKernel> {
+  const trust = await readPackageTrust(settings)
   const directory = `${scratch}/context/${packageDirectory}`
   await makeDirectory(directory)
-  return await downloadKernel(kernel, directory, access)
+  return await downloadKernel(kernel, directory, { ...access, trust })
 }
 
 export interface BuiltLayout {

@@ -27,6 +27,7 @@ import type { ImageRecord } from '../propose/record-schema.ts'
 import { unrecordedImages } from '../propose/repository-change.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
+import type { VerifiedPackage } from './kernel-repositories.ts'
 import { layerCacheOf } from './open-image.ts'
 import { readImage } from './read-image.ts'
 
@@ -94,6 +95,8 @@ export interface ReadyImage extends LabelledImage {
 export interface Making {
   readonly base: Base
   readonly choice: KernelChoice
+  /** As downloaded: those of the kernel, then the extra ones. */
+  readonly packages: readonly Pick<VerifiedPackage, 'package' | 'signer'>[]
   readonly making: { readonly kind: 'build'; readonly containerfile: string } | { readonly kind: 'given' | 'base' }
   readonly key: string
   readonly environment: Environment
@@ -101,13 +104,14 @@ export interface Making {
 
 /** The record of the new image. */
 export function layeredRecord({ pinned, contents, prediction, build }: ReadyImage, making: Making): ImageRecord {
-  const { packages, extraPackages } = making.choice.kernel
+  const recorded = making.packages.map(one => recordedPackage(one.package, one.signer))
+  const ofKernel = making.choice.kernel.packages.length
   return {
     ...recordOf({ image: pinned, kind: 'layered', contents, prediction, created: timeNow() }),
     changeKey: making.key,
     base: recordedBase(making.base),
-    kernel: { release: contents.kernelRelease, packages: packages.map(recordedPackage) },
-    extraPackages: extraPackages.map(recordedPackage),
+    kernel: { release: contents.kernelRelease, packages: recorded.slice(0, ofKernel) },
+    extraPackages: recorded.slice(ofKernel),
     build:
       build === null || making.making.kind !== 'build'
         ? null

@@ -4,10 +4,10 @@ import { type FetchedRepository, fetchRepositories } from '../edge/repository-me
 import { type DownloadedPackage, downloadPackages, type PackageOptions, readPackage } from '../edge/rpm-repository.ts'
 import { ToolError } from '../errors.ts'
 import { fileSha256 } from '../formats/rpm/file-list.ts'
+import type { RpmHeader } from '../formats/rpm/header.ts'
 import { repositoryFormats } from '../formats/rpm/repository-formats.ts'
-import { checkRpmDigests, parseRpm } from '../formats/rpm/rpm-file.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
-import { checkIdentity } from '../kernel/package-identity.ts'
+import { type PackageTrust, trustPackage } from './package-trust.ts'
 
 /** The packages with these names, per repository, in the order of `urls`. Throws as `fetchRepositories`. */
 export async function readKernelRepositories(
@@ -18,28 +18,35 @@ export async function readKernelRepositories(
   return await fetchRepositories(urls, names, repositoryFormats, options)
 }
 
+/** A package that passed every check. */
+export interface VerifiedPackage extends DownloadedPackage {
+  readonly header: RpmHeader
+  /** Fingerprint of the pinned key that signed it, upper-case hex; null: none did, and `allow-unsigned-packages` is true. */
+  readonly signer: string | null
+}
+
 export interface DownloadedKernel {
   /** In the order of the kernel's packages, then the extra ones. */
-  readonly packages: readonly DownloadedPackage[]
+  readonly packages: readonly VerifiedPackage[]
   /** SHA-256, hex, of the kernel in kernel-core: what the image must hold. */
   readonly vmlinuzSha256: string
 }
 
 /**
- * Downloads kernel and extra packages into `directory` and makes sure that each is the package it was taken for.
- * Throws as `downloadPackages`, and RPM_INVALID (also for a kernel-core without kernel), CHECKSUM_MISMATCH, RPM_IDENTITY_MISMATCH.
+ * Downloads kernel and extra packages into `directory` and checks each, one after another: size and checksum, signature, payload, identity.
+ * Throws as `downloadPackages` and `trustPackage`, and RPM_INVALID for a kernel-core without kernel.
  */
 export async function downloadKernel(
   kernel: KernelPackages,
   directory: string,
-  options: PackageOptions,
+  options: PackageOptions & { readonly trust: PackageTrust },
 ): Promise<DownloadedKernel> {
-  const packages = await downloadPackages([...kernel.packages, ...kernel.extraPackages], directory, options)
+  const downloaded = await downloadPackages([...kernel.packages, ...kernel.extraPackages], directory, options)
+  const packages: VerifiedPackage[] = []
   let vmlinuzSha256: string | undefined
-  for (const one of packages) {
-    const file = parseRpm(await readPackage(one.path), one.package.location)
-    checkIdentity(file.header, one.package)
-    checkRpmDigests(file)
+  for (const one of downloaded) {
+    const { file, signer } = await trustPackage(await readPackage(one.path), one.package, options.trust)
+    packages.push({ ...one, header: file.header, signer })
     if (one.package.name === 'kernel-core') vmlinuzSha256 = fileSha256(file, `lib/modules/${kernel.release}/vmlinuz`)
   }
   if (vmlinuzSha256 === undefined)

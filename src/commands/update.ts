@@ -71,7 +71,7 @@ async function proposeLayered(work: Work, scratch: string): Promise<CommandResul
   const builders = await unlessNoBuilder(work, () => findBuildersFor(work))
   const pulls = await log.group('Ask registries for what nodes need', () => inStep('preflight', () => preflight(work)))
   const downloaded = await log.group('Download the packages', () =>
-    inStep('packages', () => fetchPackages(choice.kernel, scratch, work.access)),
+    inStep('packages', () => fetchPackages(choice.kernel, scratch, settings, work.access)),
   )
   if (builders instanceof ToolError) return dryRunWithoutBuilder(work, builders, downloaded)
   const { vmlinuzSha256 } = downloaded
@@ -80,7 +80,10 @@ async function proposeLayered(work: Work, scratch: string): Promise<CommandResul
   const others = await log.group('Predict what runs now', () =>
     recordsOfOthers(settings, registry, gitops.files, base, log.progress),
   )
-  const proposal = proposalOf(work, layeredRecord(image, work), others, { size: [image.size], ...pulls })
+  const proposal = proposalOf(work, layeredRecord(image, { ...work, packages: downloaded.packages }), others, {
+    size: [image.size],
+    ...pulls,
+  })
   if (proposal.change.files.length === 0) return sameAgain(work, proposal.record.image)
   if (settings.dryRun) return dryRun(known(work), image, proposal)
   await publish(work, image, others.labelledBase)

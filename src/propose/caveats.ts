@@ -77,11 +77,7 @@ export function notDoneSection(
 ): string {
   const { build } = record
   return bullets([
-    ...(settings.allowUnsignedPackages
-      ? [
-          'Signatures of the packages were not checked (`allow-unsigned-packages: true`): their checksums come from the repository’s metadata, which nobody signed.',
-        ]
-      : []),
+    ...(settings.allowUnsignedPackages ? [unsigned(record)] : []),
     'Rollout in one pull request (`rollout: one-pr`) without a gate: the order of values and image is yours to keep.',
     ...(settings.allowInsecure
       ? [
@@ -144,6 +140,15 @@ function pulls({ gone = [], unreadable = [] }: RunFacts): string[] {
 function listed(images: readonly string[]): string {
   const shown = images.slice(0, 10).map(image => code(image, 500))
   return `${shown.join(', ')}${images.length > shown.length ? ` and ${images.length - shown.length} more` : ''}`
+}
+
+function unsigned({ kernel, extraPackages }: ImageRecord): string {
+  const all = [...kernel.packages, ...extraPackages]
+  const without = all.filter(({ signer }) => signer === null)
+  if (without.length === 0)
+    return '`allow-unsigned-packages: true`: packages without a signature were allowed; these all have one by a pinned key.'
+  const which = without.length === all.length ? 'No package' : `${without.length} of ${all.length} packages are not signed, so none of these`
+  return `${which} has a signature by a pinned key (\`allow-unsigned-packages: true\`): their checksums come from the repository’s metadata, which nobody signed.`
 }
 
 function copies({ records }: RepositoryChange): string[] {

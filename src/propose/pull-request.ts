@@ -177,7 +177,8 @@ function packages(record: ImageRecord): string {
     const [name, hex] = Object.entries({ sha256: one.sha256, sha384: one.sha384, sha512: one.sha512 }).find(
       ([, value]) => value !== undefined,
     ) ?? ['checksum', '']
-    return [cell(packageLabel(one)), `${name} ${cell(hex ?? '')}`, cell(one.location, 400)]
+    const signer = one.signer === null ? '**nobody**' : cell(one.signer)
+    return [cell(packageLabel(one)), signer, `${name} ${cell(hex ?? '')}`, cell(one.location, 400)]
   })
-  return rows.length === 0 ? 'None.' : table(['package', 'checksum', 'from'], rows)
+  return rows.length === 0 ? 'None.' : table(['package', 'signed by', 'checksum', 'from'], rows)
 }

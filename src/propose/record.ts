@@ -77,8 +77,8 @@ export function placeOfRecord(
   }
 }
 
-/** A package as the record keeps it. Credentials in its URL are left out. */
-export function recordedPackage(from: RepositoryPackage): RecordedPackage {
+/** A package as the record keeps it, with the fingerprint of the key that signed it. Credentials in its URL are left out. */
+export function recordedPackage(from: RepositoryPackage, signer: string | null): RecordedPackage {
   return {
     name: from.name,
     epoch: from.evr.epoch,
@@ -88,7 +88,7 @@ export function recordedPackage(from: RepositoryPackage): RecordedPackage {
     [from.checksumType]: from.checksum,
     size: from.size,
     location: from.location.replace(/^([a-z]+:\/\/)[^/@]*@/, '$1'),
-    signer: null,
+    signer,
   }
 }
 

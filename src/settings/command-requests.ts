@@ -18,10 +18,12 @@ import {
   parseMachineConfigName,
   parsePackageName,
   parsePath,
+  parseRpmKey,
   parseSecureBoot,
   parseTemplate,
   parseWholeImageLocation,
   parseWord,
+  splitRpmKeys,
 } from './values.ts'
 import {
   architectureWords,
@@ -109,6 +111,7 @@ export const readUpdate: ReadRequest<Settings> = settings => {
   const check = readCheck(settings)
   const clusterId = settings.optional('cluster-id', parseClusterId)
   const dryRun = settings.required('dry-run', parseBoolean)
+  const rpmKeys = settings.list('rpm-keys', parseRpmKey, splitRpmKeys)
   const layout = settings.required('layout', parseWord(layoutWords))
   const target = settings.requiredList('target', parseWord(targetWords))
   const trusteeShape = settings.optional('trustee-shape', parseWord(writtenTrusteeShapeWords))
@@ -146,21 +149,17 @@ export const readUpdate: ReadRequest<Settings> = settings => {
     settings.refuse('SETTING_MISSING', 'target', 'trustee-shape is required for target trustee', {
       wanted: writtenTrusteeShapeWords.now.join(', '),
     })
-  if (!settings.has('allow-unsigned-packages') || settings.says('allow-unsigned-packages', 'false'))
-    settings.refuse(
-      'SETTING_NOT_SUPPORTED',
-      'allow-unsigned-packages',
-      'allow-unsigned-packages must be true in this version',
-      {
-        wanted: 'true',
-        hint: 'signatures of packages are not checked yet; with true you accept that, and the pull request repeats it',
-      },
-    )
+  if (!settings.has('rpm-keys') && !settings.says('allow-unsigned-packages', 'true'))
+    settings.refuse('SETTING_MISSING', 'rpm-keys', 'rpm-keys is required', {
+      wanted: 'the keys that sign your packages, each as PATH#FINGERPRINT',
+      hint: 'allow-unsigned-packages: true does without, and the pull request says so; see docs/packages.md',
+    })
 
   return () => ({
     ...check(),
     clusterId: clusterId(),
     dryRun: dryRun(),
+    rpmKeys: rpmKeys(),
     layout: layout(),
     target: target(),
     trusteeShape: trusteeShape(),

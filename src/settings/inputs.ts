@@ -435,10 +435,12 @@ const table: readonly Input[] = [
   },
   {
     name: 'rpm-keys',
-    type: 'map',
+    type: 'list',
+    defaultNote: 'required unless allow-unsigned-packages is true',
     commands: 'u',
-    ...notYet,
-    help: 'Keys that must have signed the packages, each with its full fingerprint.',
+    ...now,
+    help: 'Keys of which one must have signed each package: key file (armored or binary) or armored key, `#`, and the full fingerprint, which pins it.',
+    example: 'keys/RPM-GPG-KEY-example#0123456789ABCDEF0123456789ABCDEF01234567',
   },
   {
     name: 'extra-packages',
@@ -472,7 +474,7 @@ const table: readonly Input[] = [
     default: 'false',
     commands: 'uc',
     ...now,
-    help: 'Accept packages whose signatures are not checked; update needs `true` in this version, and the pull request says so.',
+    help: 'Accept packages that no key of rpm-keys has signed; the pull request says so.',
     example: 'true',
   },
   {

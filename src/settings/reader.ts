@@ -70,11 +70,12 @@ export class SettingsReader {
       : this.#parsed(name, given, [], ([text]) => parse(text ?? ''))
   }
 
-  /** Every item given, each once, else the default of the table, else none. */
-  list<T>(name: string, parseItem: ParseValue<T>): Cell<readonly T[]> {
+  /** Every item given, each once, else the default of the table, else none. `split` takes texts apart that are no sequences. */
+  list<T>(name: string, parseItem: ParseValue<T>, split: SplitText = splitAtCommas): Cell<readonly T[]> {
     const given = this.#given.get(name) ?? this.#default(name)
     if (given === undefined) return filled([])
-    return this.#parsed(name, given, given.flatMap(itemsOf), texts => {
+    const items = given.flatMap(one => itemsOf(one, split))
+    return this.#parsed(name, given, items, texts => {
       const twice = texts.find((text, index) => texts.indexOf(text) !== index)
       if (twice !== undefined)
         throw new ToolError('SETTING_INVALID', 'an item is given twice', { found: shown(twice), wanted: 'each once' })
@@ -174,9 +175,13 @@ export class SettingsReader {
   }
 }
 
-/** The items of a list setting: sequences as they are, texts split at commas and line ends. */
-function itemsOf(given: Given): readonly string[] {
-  const parts = given.items ? given.texts : given.texts.flatMap(text => text.split(/[,\n]/))
+type SplitText = (text: string) => readonly string[]
+
+const splitAtCommas: SplitText = text => text.split(/[,\n]/)
+
+/** The items of a list setting: sequences as they are, texts taken apart. */
+function itemsOf(given: Given, split: SplitText = splitAtCommas): readonly string[] {
+  const parts = given.items ? given.texts : given.texts.flatMap(split)
   return parts.map(part => part.trim()).filter(part => given.items || part !== '')
 }
 

@@ -89,7 +89,6 @@ export function renderInputsMarkdown(): string {
     '# .github/attested-os-update.yaml',
     'schemaVersion: 1',
     ...all.filter(input => allowedInFile(input) && isRequired(input)).map(input => `${input.name}: ${input.example}`),
-    'allow-unsigned-packages: true',
     'clusters: # optional: `cluster: north` lets these win',
     '  north:',
     '    directory: clusters/north',
@@ -117,7 +116,7 @@ export function renderInputsMarkdown(): string {
   ].join('\n')}\n`
 }
 
-const isRequired = (input: Input): boolean => input.defaultNote === 'required' || input.name === 'rollout'
+const isRequired = ({ name, defaultNote }: Input): boolean => defaultNote === 'required' || ['rollout', 'rpm-keys'].includes(name)
 
 function settingRow(input: Input): string {
   const words = input.words?.now.map(word => `\`${word}\``).join(', ')

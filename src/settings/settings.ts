@@ -2,7 +2,7 @@
 
 import type { Bank } from '../formats/bytes/digest.ts'
 import type { ImageReference } from '../formats/oci/reference.ts'
-import type { ImageLocation, PlatformSource, WholeImageLocation } from './values.ts'
+import type { ImageLocation, PlatformSource, RpmKey, WholeImageLocation } from './values.ts'
 import type { bootChainWords, bootFileWords, formatWords, phaseWords, trusteeShapeWords } from './words.ts'
 
 export type Target = 'trusted-execution-clusters' | 'trustee'
@@ -77,6 +77,8 @@ export interface Settings extends RegistrySettings, CacheSettings, BaseSettings 
   readonly dist: string | undefined
   readonly extraPackages: readonly string[]
   readonly allowDowngrade: boolean
+  /** Empty only with `allowUnsignedPackages`. */
+  readonly rpmKeys: readonly RpmKey[]
   readonly allowUnsignedPackages: boolean
   readonly builder: BuilderChoice
   readonly imageRepository: { readonly registry: string; readonly repository: string }

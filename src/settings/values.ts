@@ -3,6 +3,7 @@
 import { ToolError } from '../errors.ts'
 import { type ImageReference, parseImageReference } from '../formats/oci/reference.ts'
 import { formatRepositorySource, parseRepositorySource } from '../formats/rpm/repository-source.ts'
+import { armoredKeys } from '../formats/openpgp/armor.ts'
 import { shown } from './given.ts'
 import { nearest } from './suggest.ts'
 import { bootFileWords, secureBootWords, type Words } from './words.ts'
@@ -132,6 +133,33 @@ export const parseClusterId = parseMatching(
 /** A repository, a metalink or a list of mirrors, as kernel-repositories has them. http is allowed here; allow-insecure decides. */
 export function parseKernelRepository(text: string): string {
   return formatRepositorySource(parseRepositorySource(text))
+}
+
+/** A key that is trusted to sign packages. */
+export interface RpmKey {
+  /** Of the primary key: 40 or 64 upper-case hex digits. */
+  readonly fingerprint: string
+  readonly key: { readonly path: string } | { readonly armored: string }
+}
+
+/** `PATH#FINGERPRINT`, or an armored public key and `#FINGERPRINT`; the digits may stand in groups, as programs print them. */
+export function parseRpmKey(text: string): RpmKey {
+  const [, key = '', digits] = /^(.*)#([0-9A-Fa-f\s]+)$/s.exec(text) ?? []
+  const fingerprint = digits?.replace(/\s/g, '').toUpperCase() ?? ''
+  const wanted = 'a key file or an armored key, then # and the full fingerprint of 40 or 64 hex digits'
+  if (fingerprint.length !== 40 && fingerprint.length !== 64)
+    return refuse(text, wanted, 'a key ID of 8 or 16 digits is no fingerprint: others can make a key with the same ID')
+  if (!key.includes('-----')) return { fingerprint, key: { path: parsePath(key.trim()) } }
+  const [armored] = key.match(armoredKeys) ?? []
+  return armored === key.trim() && armored.length <= 1024 * 1024
+    ? { fingerprint, key: { armored } }
+    : refuse(text, wanted)
+}
+
+/** Items of a list of keys: an armored key has line ends, and may have commas, of its own. */
+export function splitRpmKeys(text: string): readonly string[] {
+  const item = new RegExp(`${armoredKeys.source}[^,\\n]*|[^,\\n]+`, 'g')
+  return text.match(item) ?? []
 }
 
 /** Where an image is. */

@@ -45,6 +45,7 @@ export function makeSettings(changes: Partial<Settings> = {}): Settings {
     extraPackages: [],
     allowDowngrade: false,
     allowInsecure: false,
+    rpmKeys: [],
     allowUnsignedPackages: true,
     builder: 'auto',
     imageRepository: { registry: 'registry.example.com', repository: 'team/rhcos-kernel' },

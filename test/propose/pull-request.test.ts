@@ -122,7 +122,7 @@ describe('pullRequestText', () => {
       insecureSources: ['http://mirror.example.com'],
     }).body
     for (const text of [
-      'Signatures of the packages were not checked (`allow-unsigned-packages: true`)',
+      'No package has a signature by a pinned key (`allow-unsigned-packages: true`)',
       '`allow-insecure: true`: plain http was allowed, and used for `http://mirror.example.com`',
       '`allow-downgrade: true`: **the kernel is older',
       'The build was not cut off from the network',

@@ -73,8 +73,9 @@ describe('records', () => {
     const sha512 = hexOf('a') + hexOf('b')
     const one = recordedPackage(
       makePackage({ checksumType: 'sha512', checksum: sha512, location: 'https://me:secret@mirror.example.com/k.rpm' }),
+      'AB'.repeat(20),
     )
-    expect(one).toMatchObject({ sha512, location: 'https://mirror.example.com/k.rpm' })
+    expect(one).toMatchObject({ sha512, location: 'https://mirror.example.com/k.rpm', signer: 'AB'.repeat(20) })
     expect(one.sha256).toBeUndefined()
     expect(packageLabel(one)).toBe('kernel-core-5.14.0-600.el9.x86_64')
     expect(() => formatRecord(makeRecord('a', { extraPackages: [one] }))).not.toThrow()

@@ -16,9 +16,21 @@ export const rpmTags = {
   payloadCompressor: 1125,
   payloadDigest: 5092,
   payloadDigestAlgorithm: 5093,
+  payloadSha512: 5121,
+  payloadSha3: 5123,
+  signatureDsa: 267,
+  signatureRsa: 268,
   signatureHeaderSha1: 269,
   signatureHeaderSha256: 273,
+  signatureOpenPgp: 278,
+  signatureHeaderSha3: 279,
+  signatureSize: 1000,
+  signaturePgp: 1002,
+  signatureGpg: 1005,
 } as const
+
+/** The first entry of the signature header, and of the main header: both reach over the whole structure. */
+export const regions = { signatures: 62, immutable: 63 } as const
 
 /** rpm allows 65,535 entries and 256 MiB; a kernel with 10,000 modules has a header of 2 MB. */
 const maxEntries = 0xffff
@@ -93,11 +105,40 @@ export function readMainHeader(bytes: Uint8Array, source: string): HeaderStructu
 
 /** Reads one header structure with magic; the cursor ends behind its store. Throws RPM_INVALID. */
 export function readHeaderStructure(at: ByteCursor, name: string): HeaderStructure {
+  skipMagic(at, name)
+  return readIndexAndStore(at, name, false)
+}
+
+function skipMagic(at: ByteCursor, name: string): void {
   const magic = at.take(`${name}/magic`, 4)
   if (!isMagic(magic))
     throw at.error(`${name}/magic`, [...magic].map(byte => byte.toString(16)).join(' '), '8e ad e8 1')
-  at.skip(`${name}/reserved`, 4)
-  return readIndexAndStore(at, name, false)
+  const reserved = at.u32be(`${name}/reserved`)
+  if (reserved !== 0) throw at.error(`${name}/reserved`, `${reserved}`, '0')
+}
+
+/**
+ * The bytes of one header structure of a package file, magic included, of which nothing is read but its region: the first entry
+ * must be that region and cover the whole structure, so that what is signed is all there is. Throws RPM_INVALID. As rpm's
+ * hdrblobVerifyRegion (lib/header.c) asks of files.
+ */
+export function takeHeaderBytes(at: ByteCursor, name: string, region: number): Uint8Array {
+  const start = at.offset
+  skipMagic(at, name)
+  const { count, size } = readCounts(at, name)
+  const entry = at.part(`${name}/region`, 16)
+  at.skip(`${name}/index`, (count - 1) * 16)
+  const store = at.part(`${name}/store`, size)
+  const expected = [region, types.bin, size - 16, 16]
+  const words = expected.map(() => entry.u32be('word'))
+  if (words.some((word, index) => word !== expected[index]))
+    throw at.error(`${name}/region`, `an entry ${words.join(' ')}`, `an entry ${expected.join(' ')}, at the end of all`)
+  store.seek('trailer', size - 16)
+  const trailer = expected.map(() => store.u32be('trailer') | 0)
+  const wanted = [region, types.bin, -16 * count, 16]
+  if (trailer.some((word, index) => word !== wanted[index]))
+    throw at.error(`${name}/region`, `a trailer ${trailer.join(' ')}`, `a trailer ${wanted.join(' ')}`)
+  return at.bytes.subarray(start, at.offset)
 }
 
 /** In the database, entries added at installation follow the signed ones and replace those of the same tag. */
@@ -105,11 +146,16 @@ function readHeaderBlob(at: ByteCursor, name: string): HeaderStructure {
   return readIndexAndStore(at, name, true)
 }
 
-function readIndexAndStore(at: ByteCursor, name: string, laterWins: boolean): HeaderStructure {
+function readCounts(at: ByteCursor, name: string): { readonly count: number; readonly size: number } {
   const count = at.u32be(`${name}/il`)
   const size = at.u32be(`${name}/dl`)
   if (count === 0 || count > maxEntries) throw at.error(`${name}/il`, `${count} entries`, `1 to ${maxEntries} entries`)
   if (size > maxStore) throw at.error(`${name}/dl`, `${size} bytes`, `at most ${maxStore} bytes`)
+  return { count, size }
+}
+
+function readIndexAndStore(at: ByteCursor, name: string, laterWins: boolean): HeaderStructure {
+  const { count, size } = readCounts(at, name)
   const index = at.part(`${name}/index`, count * 16)
   const store = at.take(`${name}/store`, size)
   const entries = new Map<number, IndexEntry>()
@@ -157,7 +203,8 @@ const sha256Algorithm = 8
 
 function payloadSha256(structure: HeaderStructure): string | null {
   if (!structure.entries.has(rpmTags.payloadDigest)) return null
-  if (numberOf(structure, rpmTags.payloadDigestAlgorithm) !== sha256Algorithm) return null
+  const hasAlgorithm = structure.entries.has(rpmTags.payloadDigestAlgorithm)
+  if (hasAlgorithm && numberOf(structure, rpmTags.payloadDigestAlgorithm) !== sha256Algorithm) return null
   return stringOf(structure, rpmTags.payloadDigest) ?? null
 }
 
@@ -176,11 +223,36 @@ const maxString = 64 * 1024
 const decoder = new TextDecoder()
 
 /** The one 32-bit number of a tag. Throws RPM_INVALID. */
-function numberOf(structure: HeaderStructure, tag: number): number {
+export function numberOf(structure: HeaderStructure, tag: number): number {
   const entry = structure.entries.get(tag)
   if (entry === undefined || entry.type !== types.int32 || entry.count < 1)
     return refuse(structure, `tag ${tag}`, entry === undefined ? 'nothing' : `type ${entry.type}`, 'a 32-bit number')
   return new DataView(entry.data.buffer, entry.data.byteOffset, 4).getUint32(0, false)
+}
+
+/** The bytes of a binary tag; undefined where the tag is missing. Throws RPM_INVALID. */
+export function bytesOf(structure: HeaderStructure, tag: number): Uint8Array | undefined {
+  const entry = structure.entries.get(tag)
+  if (entry === undefined) return undefined
+  if (entry.type !== types.bin) return refuse(structure, `tag ${tag}`, `type ${entry.type}`, 'bytes')
+  return entry.data
+}
+
+/** The strings of a list; none where the tag is missing. Throws RPM_INVALID, also for more than `most`. */
+export function stringsOf(structure: HeaderStructure, tag: number, most: number): string[] {
+  const entry = structure.entries.get(tag)
+  if (entry === undefined) return []
+  if (entry.type !== types.stringArray)
+    return refuse(structure, `tag ${tag}`, `type ${entry.type}`, 'a list of strings')
+  if (entry.count > most) return refuse(structure, `tag ${tag}`, `${entry.count} strings`, `at most ${most}`)
+  const texts: string[] = []
+  for (let at = 0; texts.length < entry.count; ) {
+    const end = entry.data.subarray(at, at + maxString).indexOf(0)
+    if (end < 0) return refuse(structure, `tag ${tag}`, 'no end', `strings of less than ${maxString} bytes`)
+    texts.push(decoder.decode(entry.data.subarray(at, at + end)))
+    at += end + 1
+  }
+  return texts
 }
 
 function refuse(structure: HeaderStructure, path: string, found: string, wanted: string): never {

@@ -1,41 +1,66 @@
-// An RPM version 3 or 4 package file: lead, signature header, main header, payload. rpm, docs/manual/format_v4.md.
+// An RPM version 3, 4 or 6 package file: lead, signature header, main header, payload. rpm, docs/manual/format_v4.md and format_v6.md.
 
-import { ToolError } from '../../errors.ts'
 import { ByteCursor } from '../bytes/cursor.ts'
-import { sha256Hex } from '../bytes/digest.ts'
-import { headerOf, type RpmHeader, readHeaderStructure, rpmTags, stringOf } from './header.ts'
+import {
+  type HeaderStructure,
+  headerOf,
+  type RpmHeader,
+  readHeaderStructure,
+  regions,
+  rpmTags,
+  stringOf,
+  takeHeaderBytes,
+} from './header.ts'
 
-export interface RpmFile {
+/** A file that was taken apart, and of whose main header and payload nothing was read. */
+export interface UnreadRpm {
   readonly source: string
-  readonly header: RpmHeader
+  /** Nobody signs the signature header: it holds the signatures and the digests of the main header. */
+  readonly signatureHeader: HeaderStructure
   /** The bytes of the main header, magic included: what digests and signatures of the signature header are over. */
   readonly headerBytes: Uint8Array
-  /** SHA-256 of the main header as the signature header gives it, hex; null where it has none. */
-  readonly headerSha256: string | null
   /** Offset of the compressed payload in the file. */
   readonly payloadOffset: number
   readonly payload: Uint8Array
 }
 
+export interface RpmFile extends UnreadRpm {
+  readonly header: RpmHeader
+  /** SHA-256 of the main header as the signature header gives it, hex; null where it has none. */
+  readonly headerSha256: string | null
+}
+
 const leadSize = 96
 
-/** Reads a whole RPM file. The payload is not decompressed. Throws RPM_INVALID. */
-export function parseRpm(bytes: Uint8Array, source: string): RpmFile {
+/** Finds the parts of a whole RPM file. Of the main header only its bounds are looked at. Throws RPM_INVALID. */
+export function openRpm(bytes: Uint8Array, source: string): UnreadRpm {
   const at = new ByteCursor(bytes, source, { code: 'RPM_INVALID' })
   readLead(at.part('lead', leadSize))
-  const signatures = readHeaderStructure(at, 'signature header')
-  at.skip('padding of the signature header', (8 - (at.offset % 8)) % 8)
-  const start = at.offset
-  const header = headerOf(readHeaderStructure(at, 'header'))
+  const signatures = new ByteCursor(takeHeaderBytes(at, 'signature header', regions.signatures), source, {
+    origin: leadSize,
+    code: 'RPM_INVALID',
+  })
+  const signatureHeader = readHeaderStructure(signatures, 'signature header')
+  const padding = at.take('padding of the signature header', (8 - (at.offset % 8)) % 8)
+  if (padding.some(byte => byte !== 0)) throw at.error('padding of the signature header', 'other bytes', 'zeros')
+  const headerBytes = takeHeaderBytes(at, 'header', regions.immutable)
   const payloadOffset = at.offset
+  return { source, signatureHeader, headerBytes, payloadOffset, payload: bytes.subarray(payloadOffset) }
+}
+
+/** Reads the main header too. Throws RPM_INVALID. */
+export function readRpm(file: UnreadRpm): RpmFile {
+  const at = new ByteCursor(file.headerBytes, file.source, { code: 'RPM_INVALID' })
   return {
-    source,
-    header,
-    headerBytes: bytes.subarray(start, payloadOffset),
-    headerSha256: stringOf(signatures, rpmTags.signatureHeaderSha256) ?? null,
-    payloadOffset,
-    payload: bytes.subarray(payloadOffset),
+    ...file,
+    header: headerOf(readHeaderStructure(at, 'header')),
+    headerSha256: stringOf(file.signatureHeader, rpmTags.signatureHeaderSha256) ?? null,
   }
+}
+
+/** Reads a whole RPM file. The payload is not decompressed, and no signature or digest is checked. Throws RPM_INVALID. */
+export function parseRpm(bytes: Uint8Array, source: string): RpmFile {
+  return readRpm(openRpm(bytes, source))
 }
 
 /** Only magic and major version count; rpm itself ignores the other fields since version 4. */
@@ -44,25 +69,4 @@ function readLead(lead: ByteCursor): void {
   if (magic !== 0xedabeedb) throw lead.error('magic', magic.toString(16), 'edabeedb')
   const major = lead.u8('major')
   if (major !== 3 && major !== 4) throw lead.error('major', `${major}`, '3 or 4')
-}
-
-/**
- * Compares header and payload with the SHA-256 digests that the file itself carries; a digest that is not there is not
- * compared. This finds damage, not a forger. Throws CHECKSUM_MISMATCH.
- */
-export function checkRpmDigests(file: RpmFile): void {
-  compare(file, 'header', file.headerSha256, file.headerBytes)
-  compare(file, 'payload', file.header.payloadSha256, file.payload)
-}
-
-function compare(file: RpmFile, path: string, wanted: string | null, bytes: Uint8Array): void {
-  if (wanted === null) return
-  const found = sha256Hex(bytes)
-  if (found === wanted) return
-  throw new ToolError('CHECKSUM_MISMATCH', `the ${path} of an RPM file does not have the digest that the file gives`, {
-    found,
-    wanted,
-    where: { source: file.source, path },
-    hint: 'download the file again',
-  })
 }
