@@ -42,9 +42,21 @@ const tiers: readonly Tier[] = [
   },
   {
     name: 'rpm',
-    holds: 'agreement with rpm and createrepo_c',
+    holds: 'agreement with rpm, rpmsign and createrepo_c',
     basic: false,
-    missing: programs('rpm', 'rpmbuild', 'createrepo_c', 'xz', 'zstd', 'openssl', 'sha256sum'),
+    missing: programs(
+      'rpm',
+      'rpmbuild',
+      'rpmsign',
+      'rpmkeys',
+      'gpg',
+      'gpg1',
+      'createrepo_c',
+      'xz',
+      'zstd',
+      'openssl',
+      'sha256sum',
+    ),
   },
   {
     name: 'registry',

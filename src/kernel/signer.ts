@@ -90,7 +90,10 @@ export function signerOf(checked: readonly CheckedSignature[], file: SignedFile,
   const [first] = faults
   if (first !== undefined) throw first
   throw new ToolError('RPM_SIGNATURE_MISSING', 'an RPM file has no OpenPGP signature over its header', {
-    found: file.ofHeaderAndPayload.length === 0 ? 'no signature' : `only ${file.ofHeaderAndPayload.join(', ')}, over header and payload together`,
+    found:
+      file.ofHeaderAndPayload.length === 0
+        ? 'no signature'
+        : `only ${file.ofHeaderAndPayload.join(', ')}, over header and payload together`,
     wanted: 'a signature by a key of rpm-keys',
     where: { source: file.source },
   })

@@ -147,8 +147,9 @@ function unsigned({ kernel, extraPackages }: ImageRecord): string {
   const without = all.filter(({ signer }) => signer === null)
   if (without.length === 0)
     return '`allow-unsigned-packages: true`: packages without a signature were allowed; these all have one by a pinned key.'
-  const which = without.length === all.length ? 'No package' : `${without.length} of ${all.length} packages are not signed, so none of these`
-  return `${which} has a signature by a pinned key (\`allow-unsigned-packages: true\`): their checksums come from the repository’s metadata, which nobody signed.`
+  const which =
+    without.length === all.length ? 'No package has a' : `${without.length} of ${all.length} packages have no`
+  return `${which} signature by a pinned key (\`allow-unsigned-packages: true\`): their checksums come from the repository’s metadata, which nobody signed.`
 }
 
 function copies({ records }: RepositoryChange): string[] {

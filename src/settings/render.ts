@@ -116,7 +116,8 @@ export function renderInputsMarkdown(): string {
   ].join('\n')}\n`
 }
 
-const isRequired = ({ name, defaultNote }: Input): boolean => defaultNote === 'required' || ['rollout', 'rpm-keys'].includes(name)
+const isRequired = ({ name, defaultNote }: Input): boolean =>
+  defaultNote === 'required' || ['rollout', 'rpm-keys'].includes(name)
 
 function settingRow(input: Input): string {
   const words = input.words?.now.map(word => `\`${word}\``).join(', ')

@@ -158,7 +158,7 @@ export function parseRpmKey(text: string): RpmKey {
 
 /** Items of a list of keys: an armored key has line ends, and may have commas, of its own. */
 export function splitRpmKeys(text: string): readonly string[] {
-  const item = new RegExp(`${armoredKeys.source}[^,\\n]*|[^,\\n]+`, 'g')
+  const item = new RegExp(`${armoredKeys.source}\\s*[^,\\n]*|[^,\\n]+`, 'g')
   return text.match(item) ?? []
 }
 

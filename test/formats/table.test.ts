@@ -29,6 +29,9 @@ import {
   parsePinnedReference,
 } from '../../src/formats/oci/reference.ts'
 import { parseRegistriesConf } from '../../src/formats/oci/registries-conf.ts'
+import { readKeyFile } from '../../src/formats/openpgp/armor.ts'
+import { certificatesOf } from '../../src/formats/openpgp/certificates.ts'
+import { parseSignature } from '../../src/formats/openpgp/signature.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
 import { parseSignatures } from '../../src/formats/pe/signature.ts'
@@ -58,6 +61,7 @@ import { makeEventLog, makeSha1Log } from '../build/event-log.ts'
 import { file, makeLayer, makeTar } from '../build/layer.ts'
 import { makeMetalink } from '../build/metalink.ts'
 import { makeImage } from '../build/oci-layout.ts'
+import { armor, publicKeyPacket, signaturePacket } from '../build/openpgp-packets.ts'
 import { makeRpm, makeRpmDatabaseHeader } from '../build/rpm.ts'
 import { makeRepository } from '../build/rpm-repository.ts'
 import { makeUki } from '../build/uki.ts'
@@ -247,6 +251,22 @@ const rows: readonly Row[] = [
     again: 'boot files are never changed',
   },
   {
+    folder: 'openpgp',
+    parser: 'readKeyFile',
+    what: 'armored keys, split at the primary keys',
+    sample: () => Buffer.from(armor(publicKeyPacket(4, 7)) + armor(publicKeyPacket(6, 8)), 'utf8'),
+    parse: bytes => certificatesOf(readKeyFile(bytes, 'sample'), 'sample'),
+    again: 'keys are never written here',
+  },
+  {
+    folder: 'openpgp',
+    parser: 'parseSignature',
+    what: 'signature packet',
+    sample: signaturePacket,
+    parse: bytes => parseSignature(bytes, 'sample'),
+    again: 'signatures are never made here',
+  },
+  {
     folder: 'rpm',
     parser: 'parseRpm',
     what: 'package file, its digests checked',
@@ -407,6 +427,8 @@ const within: Readonly<Record<string, string>> = {
   parseCertificateTable: 'parsePe',
   parseSectionTable: 'parsePe',
   readHeaderStructure: 'parseRpm',
+  readRpm: 'parseRpm',
+  readPackets: 'parseSignature',
   parseChecksum: 'readPrimary',
   parseSize: 'readPrimary',
   parseEpoch: 'parseEvr',

@@ -54,7 +54,7 @@ describe('pullRequestText', () => {
     expect(body.match(/^- PCR \d+, `/gm)).toHaveLength(1)
     expect(body).toContain(`\nnode dist/cli.js predict --image docker://${imageOf('second')} --secure-boot on\n`)
     expect(body).toContain('In a checkout of attested-os-update, version `0.1.0`, this reads')
-    expect(body).toContain(`\`kernel-core-5.14.0-600.el9.x86_64\` | sha256 \`${hexOf('rpm second')}\``)
+    expect(body).toContain(`\`kernel-core-5.14.0-600.el9.x86_64\` | **nobody** | sha256 \`${hexOf('rpm second')}\``)
     expect(body).toContain('Shim and GRUB of this image are byte for byte those of the image until now')
     expect(changeKeyOf(commitMessage)).toBe(run.changeKey)
     expect(draft).toBe(true)
@@ -130,6 +130,14 @@ describe('pullRequestText', () => {
       expect(loud).toContain(text)
       expect(quiet).not.toContain(text)
     }
+    const [one] = makeRecord('second').kernel.packages
+    if (one === undefined) throw new Error('no package')
+    const half = { release: 'r', packages: [one, { ...one, name: 'kernel', signer: 'AB'.repeat(20) }] }
+    const partly = textOf(makeRecord('second', { kernel: half })).body
+    expect(partly).toContain('1 of 2 packages have no signature by a pinned key')
+    expect(partly).toContain(`| \`${'AB'.repeat(20)}\` |`)
+    const whole = { release: 'r', packages: half.packages.slice(1) }
+    expect(textOf(makeRecord('second', { kernel: whole })).body).toContain('packages without a signature were allowed')
     const labelled = textOf(makeRecord('second', { pcrLabel: true }), settings, run).body
     expect(labelled).toContain('nobody computes them a second time')
     expect(labelled).not.toContain('The image has no label')

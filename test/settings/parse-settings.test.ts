@@ -80,6 +80,7 @@ describe('update', () => {
       allowDowngrade: false,
       allowInsecure: false,
       allowUnsignedPackages: true,
+      rpmKeys: [],
       cache: true,
       cacheDirectory: undefined,
       dryRun: false,
@@ -107,7 +108,7 @@ describe('update', () => {
       'SETTING_MISSING: image-repository is required',
       'SETTING_MISSING: gitops-repository is required',
       'SETTING_NOT_SUPPORTED: rollout must be given in this version',
-      'SETTING_NOT_SUPPORTED: allow-unsigned-packages must be true in this version',
+      'SETTING_MISSING: rpm-keys is required',
       'TOKEN_MISSING: no token for the GitOps repository is given',
     ])
   })
@@ -329,7 +330,7 @@ describe('rules between settings', () => {
     expect(run('update', `${line} --allow-insecure`, { file: complete }).request.allowInsecure).toBe(true)
   })
 
-  it('one-pr and unsigned packages must be asked for', () => {
+  it('one-pr must be asked for, and keys or unsigned packages', () => {
     expect(codes(() => run('update', '', { file: complete.replace('rollout: one-pr\n', '') }))).toEqual([
       'SETTING_NOT_SUPPORTED: rollout must be given in this version',
     ])
@@ -337,7 +338,11 @@ describe('rules between settings', () => {
       'SETTING_NOT_SUPPORTED: rollout: the value is not supported yet',
     ])
     expect(codes(() => run('update', '--allow-unsigned-packages=false', { file: complete }))).toEqual([
-      'SETTING_NOT_SUPPORTED: allow-unsigned-packages must be true in this version',
+      'SETTING_MISSING: rpm-keys is required',
+    ])
+    const keys = ['--allow-unsigned-packages=false', '--rpm-keys', `keys/a#${'ab'.repeat(20)}`]
+    expect(run('update', keys, { file: complete }).request.rpmKeys).toEqual([
+      { fingerprint: 'AB'.repeat(20), key: { path: 'keys/a' } },
     ])
   })
 

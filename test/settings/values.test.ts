@@ -25,6 +25,8 @@ const accepted: readonly (readonly [(text: string) => unknown, string, unknown])
   [values.parseDnsLabel, 'a'.repeat(63), 'a'.repeat(63)],
   [values.parsePackageName, 'kernel-modules-extra', 'kernel-modules-extra'],
   [values.parsePackageName, 'libstdc++', 'libstdc++'],
+  [values.parseRpmKey, `a#b.asc#${'0a'.repeat(20)}`, { fingerprint: '0A'.repeat(20), key: { path: 'a#b.asc' } }],
+  [values.parseRpmKey, `k #${'0aB1 '.repeat(16)}`, { fingerprint: '0AB1'.repeat(16), key: { path: 'k' } }],
   [values.parseDist, '.el9_6', '.el9_6'],
   [values.parseDist, 'fc42', 'fc42'],
   [values.parseKernelVersion, 'latest', 'latest'],
@@ -68,6 +70,9 @@ const refused: readonly (readonly [(text: string) => unknown, string, string?])[
   [values.parseWord(layoutWords), 'flux', 'SETTING_NOT_SUPPORTED'],
   ...['Worker', '-a', 'a-', 'a.b', 'a b', '', 'a'.repeat(64)].map(text => [values.parseDnsLabel, text] as const),
   ...['-kernel', '../kernel', 'kernel core', 'kernel;rm'].map(text => [values.parsePackageName, text] as const),
+  ...['keys/a', 'a#', `a#${'a'.repeat(39)}`, `a#${'g'.repeat(40)}`, 'a#fd431d51', `#${'a'.repeat(40)}`].map(
+    text => [values.parseRpmKey, text] as const,
+  ),
   ...['..el9', 'el9-6', ''].map(text => [values.parseDist, text] as const),
   ...['newest', '>= 6.1', '6.1 6.2', '6.1 <6.2', '$(id)', '>6.1\n'].map(
     text => [values.parseKernelVersion, text] as const,
