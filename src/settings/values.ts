@@ -2,8 +2,8 @@
 
 import { ToolError } from '../errors.ts'
 import { type ImageReference, parseImageReference } from '../formats/oci/reference.ts'
-import { formatRepositorySource, parseRepositorySource } from '../formats/rpm/repository-source.ts'
 import { armoredKeys } from '../formats/openpgp/armor.ts'
+import { formatRepositorySource, parseRepositorySource } from '../formats/rpm/repository-source.ts'
 import { shown } from './given.ts'
 import { nearest } from './suggest.ts'
 import { bootFileWords, secureBootWords, type Words } from './words.ts'
