@@ -2,10 +2,11 @@
 
 import { environment, timeNow } from '../edge/surroundings.ts'
 import { inStep } from '../errors.ts'
-import { formatPinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
-import { type Evr, parseEvr } from '../formats/rpm/version.ts'
+import { formatPinnedReference } from '../formats/oci/reference.ts'
+import { parseEvr } from '../formats/rpm/version.ts'
 import type { Lock } from '../propose/lock.ts'
-import type { ImageRecord } from '../propose/record-schema.ts'
+import { baseDigestOf } from '../propose/record.ts'
+import { standingOf } from '../propose/standing.ts'
 import { configMapPath, expiration } from '../propose/trustee-config-map.ts'
 import type { CheckSettings } from '../settings/settings.ts'
 import { findKernelFor, readBase } from './base-kernel.ts'
@@ -23,17 +24,18 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
     ? await inStep('GitOps repository', () => readGitOps(settings, credentials, env))
     : { records: [], lock: undefined, files: undefined }
   const record = recordInUse(gitops, settings.pools)
+  const recordedKernel = record === undefined ? null : (standingOf(gitops, settings.pools).inUse ?? null)
   const sources = { credentials, gitops: known ? gitops : undefined }
   const base = await readBase(settings, await registryOf(env, settings, credentials), log.progress, sources)
   const access = await repositoryAccess(env, settings, credentials, log)
   const { answer: kernel, repositories } = await findKernelFor(base.kernel, settings, access)
   tellAges(repositories, settings.repositoryMaxAge, log)
-  tellWentBack(kernel.newest, kernelOf(record), log)
+  tellWentBack(kernel.newest, recordedKernel, log)
   const document = checkDocument({
     base: base.kernel,
     kernel,
-    recordedBase: record === undefined || record.base === null ? null : parsePinnedReference(record.base.image).digest,
-    recordedKernel: kernelOf(record),
+    recordedBase: (record && baseDigestOf(record)) ?? null,
+    recordedKernel,
     newestBase: base.pinned.digest,
     baseFollowed: base.followed,
     held: heldOf(gitops.lock),
@@ -51,10 +53,6 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
     text: checkText(document, problem).trimEnd(),
     exitCode: 0,
   }
-}
-
-function kernelOf(record: ImageRecord | undefined): Evr | null {
-  return record?.kernel.packages.find(({ name }) => name === 'kernel-core') ?? null
 }
 
 function heldOf(lock: Lock | undefined): Held | null {

@@ -3,7 +3,7 @@
 import type { RegistryClient } from '../edge/registry.ts'
 import { environment } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
-import { formatImageReference, type ImageReference, parsePinnedReference } from '../formats/oci/reference.ts'
+import { formatImageReference, type ImageReference } from '../formats/oci/reference.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import {
   chooseNodeImage,
@@ -14,6 +14,7 @@ import {
   readReleaseVersion,
   releaseMetadataPath,
 } from '../layering/base-release.ts'
+import { baseReferenceOf } from '../propose/record.ts'
 import type { Credentials } from '../settings/credentials.ts'
 import type { BaseFrom, CheckSettings } from '../settings/settings.ts'
 import { baseOfCluster } from './cluster-base.ts'
@@ -78,15 +79,16 @@ const finders: Readonly<Record<BaseFrom, Finder>> = {
         'base-from: lock needs the GitOps repository, which cannot be read without a token',
       )
     const record = recordInUse(gitops, settings.pools)
-    if (record === undefined || record.base === null)
+    const base = record === undefined ? undefined : baseReferenceOf(record)
+    if (base === undefined)
       throw new ToolError('BASE_NOT_FOUND', 'no record says which base the image in use was built on', {
         found:
           record === undefined ? 'no record that the lock names for all of pools' : `a record of kind ${record.kind}`,
-        wanted: 'a record of kind layered',
+        wanted: 'a record of kind layered or base',
         hint: 'name the base with base-from: reference, release or cluster for the first update',
       })
     return {
-      reference: { ...parsePinnedReference(record.base.image), tag: undefined },
+      reference: { ...base, tag: undefined },
       followed: false,
       clusterVersion: undefined,
     }

@@ -1,7 +1,7 @@
 // Records of images: os-images/osimg-<32 hex>[-<n>].yaml, append-only. Interface §3.
 
 import type { OciDigest } from '../formats/oci/digest.ts'
-import { parsePinnedReference } from '../formats/oci/reference.ts'
+import { type PinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
 import type { RepositoryPackage } from '../kernel/kernel-packages.ts'
 import type { BootFileFacts, Prediction } from '../predict/prediction.ts'
@@ -44,9 +44,14 @@ export function digestOf(record: ImageRecord): OciDigest {
 }
 
 /** The base image that an image is, or was built on; undefined for an image that others built. */
-export function baseDigestOf({ kind, image, base }: ImageRecord): OciDigest | undefined {
-  if (base !== null) return parsePinnedReference(base.image).digest
-  return kind === 'base' ? parsePinnedReference(image).digest : undefined
+export function baseReferenceOf({ kind, image, base }: ImageRecord): PinnedReference | undefined {
+  if (base !== null) return parsePinnedReference(base.image)
+  return kind === 'base' ? parsePinnedReference(image) : undefined
+}
+
+/** Its digest. */
+export function baseDigestOf(record: ImageRecord): OciDigest | undefined {
+  return baseReferenceOf(record)?.digest
 }
 
 /** Records that still count. */

@@ -295,6 +295,27 @@ describe('base-from: lock', () => {
       })
     }))
 
+  it.concurrent('takes a base that is in use itself', () =>
+    inWorld(async world => {
+      await world.update({ image })
+      world.github.close(1, 'merged')
+      const newBase = await makeBaseImage({ seed, release: '620.el9' })
+      world.registry.add('coreos', newBase.image, 'stable')
+      const second = await world.update({ image: '' })
+      expect(second.outputs, second.stdout).toMatchObject({ outcome: 'created', digest: newBase.image.digest })
+      world.github.close(2, 'merged')
+      world.registry.add('coreos', base.image, 'stable')
+      const check = { command: 'check', image: '', 'image-repository': '', namespace: '', rollout: '' }
+      const followed = await world.update(check)
+      expect(followed.outputs['update-available'], followed.stdout).toBe('true')
+      const fixed = await world.update({ ...check, 'base-from': 'lock', 'base-image': '' })
+      expect(fixed.outputs, fixed.stdout).toMatchObject({
+        'update-available': 'false',
+        'base-image': `${world.registry.host}/coreos@${newBase.image.digest}`,
+      })
+      expect(fixed.stdout).toContain('The base image is fixed by the settings: a newer one is not looked for.')
+    }))
+
   it.concurrent('is refused where there is no image in use yet', () =>
     inWorld(async world => {
       const inputs = { image, 'base-from': 'lock', 'base-image': '' }
