@@ -12,6 +12,8 @@ export interface LayerToWrite {
   readonly compression: 'gzip' | 'zstd' | 'none'
   /** Of zstd, as a power of two; its own choice when left out. */
   readonly windowLog?: number
+  /** Of gzip; 6 when left out. */
+  readonly level?: number
 }
 
 /** One image, named `image`; gives the sum of its layers in bytes, compressed and plain. */
@@ -24,7 +26,7 @@ export async function writeLargeLayout(
   const rows: { mediaType: string; digest: string; size: number }[] = []
   const diffIds: string[] = []
   let plain = 0
-  for (const { tar, compression, windowLog } of layers) {
+  for (const { tar, compression, windowLog, level = 6 } of layers) {
     const [before, after] = [createHash('sha256'), createHash('sha256')]
     const part = join(blobs, 'part')
     async function* hashed(
@@ -41,7 +43,7 @@ export async function writeLargeLayout(
     const params = windowLog === undefined ? {} : { [constants.ZSTD_c_windowLog]: windowLog }
     const packer =
       compression === 'gzip'
-        ? createGzip({ level: 6 })
+        ? createGzip({ level })
         : compression === 'zstd'
           ? createZstdCompress({ params })
           : new PassThrough()
