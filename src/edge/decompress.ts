@@ -6,6 +6,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
 import { splitFrames } from './zstd-frames.ts'
+import { windowTurn } from './zstd-windows.ts'
 
 export type Compression = 'gzip' | 'zstd' | 'none'
 
@@ -71,7 +72,21 @@ export async function* plainBytes(
   const compression = compressionOf(start.head, source)
   if (compression === 'none') yield* whole
   else if (compression === 'gzip') yield* decoded(whole, createGunzip({ chunkSize: 128 * 1024 }), source)
-  else yield* decoded(splitFrames(whole, source), createZstdDecompress({ chunkSize: 128 * 1024 }), source)
+  else yield* zstdDecoded(whole, source)
+}
+
+/** A frame with a large window waits for its turn. */
+async function* zstdDecoded(
+  bytes: AsyncGenerator<Uint8Array, void, undefined>,
+  source: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const turn = windowTurn()
+  const frames = splitFrames(bytes, source, { onWindow: window => turn.frame(window, source) })
+  try {
+    yield* decoded(frames, createZstdDecompress({ chunkSize: 128 * 1024 }), source)
+  } finally {
+    turn.end()
+  }
 }
 
 export function compressionOf(head: Uint8Array, source: string): Compression {

@@ -8,18 +8,29 @@ const dictionaryIdBytes = [0, 1, 2, 4]
 
 /** What the next bytes are: a field of `need` bytes to be read, or `need` bytes to be passed over. */
 interface Step {
-  readonly field: 'magic' | 'skippable-size' | 'descriptor' | 'block-header' | 'content'
+  readonly field:
+    | 'magic'
+    | 'skippable-size'
+    | 'descriptor'
+    | 'window'
+    | 'dictionary'
+    | 'content-size'
+    | 'block-header'
+    | 'content'
   readonly need: number
 }
 
 /**
  * Gives the same bytes in pieces that never reach over the end of a frame. Throws LAYER_INVALID where the frames are wrong or cut. With `zerosMayFollow`
- * the stream ends before a zero byte behind a frame.
+ * the stream ends before a zero byte behind a frame. `onWindow` is told the bytes that a frame's decoder has to hold, before it gets more of the frame.
  */
 export async function* splitFrames(
   bytes: AsyncIterable<Uint8Array>,
   source: string,
-  options: { readonly zerosMayFollow?: boolean } = {},
+  options: {
+    readonly zerosMayFollow?: boolean
+    readonly onWindow?: (bytes: number) => Promise<void>
+  } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const borders = new FrameBorders(source)
   for await (const chunk of bytes) {
@@ -27,6 +38,8 @@ export async function* splitFrames(
     while (start < chunk.length) {
       if (options.zerosMayFollow && borders.between && chunk[start] === 0) return
       const end = borders.advance(chunk, start)
+      const window = borders.takeWindow()
+      if (window !== undefined) await options.onWindow?.(window)
       yield chunk.subarray(start, end)
       start = end
     }
@@ -42,6 +55,10 @@ class FrameBorders {
   #value = 0
   #checksum = 0
   #lastBlock = false
+  /** Bytes of the frame's content size, which is the window where there is no other. */
+  #sizeBytes = 0
+  #dictionaryBytes = 0
+  #window: number | undefined
 
   constructor(source: string) {
     this.#source = source
@@ -50,6 +67,13 @@ class FrameBorders {
   /** At the start, or behind a whole frame. */
   get between(): boolean {
     return this.#step.field === 'magic' && this.#seen === 0
+  }
+
+  /** The window of the frame whose header was passed since this was asked last. */
+  takeWindow(): number | undefined {
+    const window = this.#window
+    this.#window = undefined
+    return window
   }
 
   /** Walks from `start` to the end of the chunk, or of the frame if that comes first. */
@@ -98,10 +122,25 @@ class FrameBorders {
         const contentSize = sizeFlag === 0 ? singleSegment : 2 ** sizeFlag
         this.#checksum = (value >> 2) & 1 ? 4 : 0
         this.#lastBlock = false
-        const need = 1 - singleSegment + (dictionaryIdBytes[value & 3] ?? 0) + contentSize
-        this.#step = { field: 'content', need }
+        const dictionary = dictionaryIdBytes[value & 3] ?? 0
+        this.#sizeBytes = contentSize
+        this.#dictionaryBytes = dictionary
+        this.#step = singleSegment ? { field: 'dictionary', need: dictionary } : { field: 'window', need: 1 }
         return false
       }
+      case 'window': {
+        const base = 2 ** (10 + (value >> 3))
+        this.#window = base + (base / 8) * (value & 7)
+        this.#step = { field: 'content', need: this.#dictionaryBytes + this.#sizeBytes }
+        return false
+      }
+      case 'dictionary':
+        this.#step = { field: 'content-size', need: this.#sizeBytes }
+        return false
+      case 'content-size':
+        this.#window = value + (this.#sizeBytes === 2 ? 256 : 0)
+        this.#step = { field: 'block-header', need: 3 }
+        return false
       case 'block-header': {
         const type = (value >> 1) & 3
         if (type === 3) throw this.#fault('a block of a reserved type')

@@ -1,6 +1,10 @@
 // Decompression by magic, ceilings, diff_ids, and streams that are cut or changed.
 
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { decompressLayer, defaultExpansion, plainBytes } from '../../src/edge/decompress.ts'
 import { splitFrames } from '../../src/edge/zstd-frames.ts'
@@ -139,4 +143,61 @@ it('frame borders are where the frames were joined', async () => {
   const found: Uint8Array[] = []
   for await (const piece of splitFrames(pieces(concat(frames), 1 << 20), 'layer')) found.push(piece)
   expect(found.map(piece => piece.length)).toEqual(frames.map(frame => frame.length))
+})
+
+describe('windows of zstd', () => {
+  /** A stream of unknown length, so that the window is the one that was asked for. */
+  async function withWindow(log: number): Promise<Uint8Array> {
+    const packer = createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: log } })
+    for (let index = 0; index < 100; index += 1) packer.write(text)
+    packer.end()
+    return await readAll(packer)
+  }
+
+  /** `zstd --list --verbose` names it in bytes. */
+  function listed(bytes: Uint8Array): string {
+    const directory = mkdtempSync(join(tmpdir(), 'windows-'))
+    writeFileSync(join(directory, 'x.zst'), bytes)
+    const { 1: window = '' } =
+      /Window Size: .*\((\d+) B\)/.exec(`${execFileSync('zstd', ['-lv', join(directory, 'x.zst')])}`) ?? []
+    rmSync(directory, { recursive: true })
+    return window
+  }
+
+  it.skipIf(!existsSync('/usr/bin/zstd'))('are what zstd says of the same frames', async () => {
+    const frames = [
+      zstdCompressSync(text),
+      zstdCompressSync('a'),
+      zstdCompressSync('a'.repeat(300)),
+      // from a pipe, so that their length is not known before
+      ...[10, 17, 20, 27].map(log => execFileSync('zstd', ['-c', `--zstd=wlog=${log}`], { input: text })),
+    ]
+    for (const bytes of frames) {
+      const windows: number[] = []
+      const onWindow = async (window: number) => void windows.push(window)
+      for (const size of [1, 3, 1 << 20]) for await (const _ of splitFrames(pieces(bytes, size), 'x', { onWindow }));
+      expect(new Set(windows.map(String))).toEqual(new Set([listed(new Uint8Array(bytes))]))
+    }
+  })
+
+  it('above 128 MiB are refused before anything is decoded', async () => {
+    const read = readAll(plainBytes(pieces(await withWindow(28), 100), 'layer'))
+    const error = await expectToolError('CEILING_REACHED', read)
+    expect([error.found, error.wanted]).toEqual(['268435456 bytes', 'at most 134217728'])
+  })
+
+  it('of 128 MiB are there one at a time', async () => {
+    const wide = await withWindow(27)
+    const first = plainBytes(pieces(wide, 100), 'first')
+    await first.next()
+    let read = false
+    const second = readAll(plainBytes(pieces(wide, 100), 'second')).then(() => {
+      read = true
+    })
+    expect((await readAll(plainBytes(pieces(await withWindow(20), 100), 'small'))).length).toBeGreaterThan(0)
+    expect(read).toBe(false)
+    await first.return()
+    await second
+    expect(read).toBe(true)
+  })
 })
