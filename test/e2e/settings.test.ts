@@ -163,12 +163,9 @@ const rows: readonly Row[] = [
   },
   notSupported('another layout', { layout: 'argocd' }, 'argocd'),
   notSupported('another forge', { 'gitops-remote': 'git', 'gitops-url': 'https://git.invalid/a.git' }, 'gitops-url'),
-  notSupported('an own Containerfile', { containerfile: 'Containerfile' }, 'containerfile'),
   notSupported('platform profiles', { platform: 'platforms/r650' }, 'platform'),
   notSupported('the gate', { 'gate-image': `r.invalid/gate@sha256:${'0'.repeat(64)}` }, 'gate-image'),
   notSupported('another architecture', { architecture: 'arm64' }, 'arm64'),
-  notSupported('a metalink', { 'kernel-repositories': 'metalink=https://r.invalid/m' }, 'metalink='),
-  notSupported('an image of a registry', { image: 'docker://r.invalid/a/b:c' }, 'not in an OCI layout'),
   notSupported('merging by itself', { 'auto-merge': 'squash' }, 'auto-merge'),
   notSupported('a later command', { command: 'verify' }, 'verify'),
   {
