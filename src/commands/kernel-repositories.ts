@@ -4,7 +4,7 @@ import { type FetchedRepository, fetchRepositories } from '../edge/repository-me
 import { type DownloadedPackage, downloadPackages, type PackageOptions, readPackage } from '../edge/rpm-repository.ts'
 import { ToolError } from '../errors.ts'
 import { fileSha256 } from '../formats/rpm/file-list.ts'
-import type { RpmHeader } from '../formats/rpm/header.ts'
+import { type HeaderStructure, type RpmHeader, readMainHeader } from '../formats/rpm/header.ts'
 import { repositoryFormats } from '../formats/rpm/repository-formats.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
 import { type PackageTrust, trustPackage } from './package-trust.ts'
@@ -21,6 +21,8 @@ export async function readKernelRepositories(
 /** A package that passed every check. */
 export interface VerifiedPackage extends DownloadedPackage {
   readonly header: RpmHeader
+  /** The signed header behind it: dependencies, changelog. */
+  readonly structure: HeaderStructure
   /** Fingerprint of the pinned key that signed it, upper-case hex; null: none did, and `allow-unsigned-packages` is true. */
   readonly signer: string | null
 }
@@ -46,7 +48,8 @@ export async function downloadKernel(
   let vmlinuzSha256: string | undefined
   for (const one of downloaded) {
     const { file, signer } = await trustPackage(await readPackage(one.path), one.package, options.trust)
-    packages.push({ ...one, header: file.header, signer })
+    const structure = readMainHeader(file.headerBytes, file.source)
+    packages.push({ ...one, header: file.header, structure, signer })
     if (one.package.name === 'kernel-core') vmlinuzSha256 = fileSha256(file, `lib/modules/${kernel.release}/vmlinuz`)
   }
   if (vmlinuzSha256 === undefined)

@@ -9,6 +9,7 @@ import { checkTree } from '../propose/repository-change.ts'
 import { standingOf } from '../propose/standing.ts'
 import { chooseKernelFor, readBase } from './base-kernel.ts'
 import { fetchPackages } from './build-layout.ts'
+import { checkFit } from './check-dependencies.ts'
 import type { Command, CommandResult } from './command.ts'
 import { dryRun, dryRunWithoutBuilder } from './dry-run.ts'
 import { readGitOps, readSituation } from './gitops.ts'
@@ -73,6 +74,7 @@ async function proposeLayered(work: Work, scratch: string): Promise<CommandResul
   const downloaded = await log.group('Download the packages', () =>
     inStep('packages', () => fetchPackages(choice.kernel, scratch, settings, work.access)),
   )
+  await inStep('packages', () => checkFit(work, downloaded))
   if (builders instanceof ToolError) return dryRunWithoutBuilder(work, builders, downloaded)
   const { vmlinuzSha256 } = downloaded
   const image = await unlessNoBuilder(work, () => readyImage(work, { builders, scratch, vmlinuzSha256 }))
