@@ -6,9 +6,13 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inspectImage } from '../../src/commands/read-image.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
+import type { Descriptor } from '../../src/formats/oci/descriptor.ts'
 import type { ImageContents } from '../../src/image/image-contents.ts'
+import type { ImageSource } from '../../src/image/image-source.ts'
 import { seededBytes } from '../build/boot-files.ts'
+import { filesOf, readByCommit } from '../images/by-commit.ts'
 import { ImageStore, run, withStore } from '../images/engine.ts'
+import { namesBelow, readInside } from '../images/mounted-root.ts'
 import { expectSameImage } from '../images/same-image.ts'
 
 const tool = join(import.meta.dirname, '../../../shared/tools/images/encap.py')
@@ -65,6 +69,23 @@ describe.skipIf(reason !== undefined)('images that hold an ostree commit', () =>
     return layout
   }
 
+  /** The same as all layers tell, from fewer of them. */
+  async function expectSameByCommit(image: ImageSource, all: ImageContents): Promise<void> {
+    let read = 0
+    const openLayer = (layer: Descriptor) => {
+      read += 1
+      return image.openLayer(layer)
+    }
+    const proven = await inspectImage({ ...image, openLayer }, { proof: 'ostree' })
+    expect(proven.proof).toBe('ostree-commit')
+    expect(comparable(proven)).toEqual(comparable(all))
+    expect(read).toBeLessThan(image.manifest.layers.length)
+  }
+  const comparable = ({ proof: _, found, bootFiles: __, ...rest }: ImageContents) => ({
+    ...rest,
+    found: found.files.map(({ role, path, layer, bytes }) => [role, path, layer, Buffer.from(bytes)]),
+  })
+
   const kernelOf = (contents: ImageContents) =>
     contents.bootFiles.filter(file => file.role === 'kernel').map(file => [file.path, Buffer.from(file.bytes)])
 
@@ -74,7 +95,10 @@ describe.skipIf(reason !== undefined)('images that hold an ostree commit', () =>
     expect(image.manifest.layers.length).toBeGreaterThan(4)
     expect(image.config.imageLabels['ostree.linux']).toBe(old)
     await withStore(async fresh => {
-      const contents = await expectSameImage(image, await fresh.mount(`oci:${layout}:image`))
+      const root = await fresh.mount(`oci:${layout}:image`)
+      const contents = await expectSameImage(image, root)
+      await expectSameByCommit(image, contents)
+      await expectCheckout(image, root)
       expect(contents.hasOstreeRepository).toBe(true)
       expect(kernelOf(contents)).toEqual([[`usr/lib/modules/${old}/vmlinuz`, program(old)]])
       expect(contents.bootFiles.map(file => file.role).sort()).toEqual(
@@ -86,8 +110,28 @@ describe.skipIf(reason !== undefined)('images that hold an ostree commit', () =>
   // podman refuses directories that come twice in a layer, skopeo docker's manifests in an OCI layout
   it.each(['--v2', '--docker'])('without another reader, option %s', async option => {
     const image = await openLayout(await encapsulated(`alone${option}`, [option]), { architecture: 'amd64' })
-    expect(kernelOf(await inspectImage(image))).toEqual([[`usr/lib/modules/${old}/vmlinuz`, program(old)]])
+    const contents = await inspectImage(image)
+    await expectSameByCommit(image, contents)
+    expect(kernelOf(contents)).toEqual([[`usr/lib/modules/${old}/vmlinuz`, program(old)]])
   })
+
+  /** Every file is what `ostree checkout` takes out of the repository in the image. */
+  async function expectCheckout(image: ImageSource, root: string): Promise<void> {
+    const checkout = store.path(`checkout-${image.digest.slice(-8)}`)
+    const commit = image.config.imageLabels['ostree.commit'] ?? ''
+    const repository = `--repo=${root}/sysroot/ostree/repo`
+    await run('ostree', [repository, 'checkout', '--user-mode', commit, checkout])
+    const found = filesOf(await readByCommit(image))
+    const names = namesBelow(checkout).filter(name => !name.endsWith('/'))
+    const wanted = readInside(checkout, names)
+    const files = names.filter(name => wanted.get(name) instanceof Uint8Array)
+    expect(files.length).toBeGreaterThan(8)
+    expect([...found.keys()].sort()).toEqual(files.map(name => name.replace(/^usr\/etc\//, 'etc/')).sort())
+    for (const name of files) {
+      const bytes = found.get(name.replace(/^usr\/etc\//, 'etc/'))
+      expect([name, Buffer.from(bytes ?? [])]).toEqual([name, Buffer.from(wanted.get(name) as Uint8Array)])
+    }
+  }
 
   const ran = (script: string) => `RUN ${JSON.stringify(['/usr/bin/busybox', 'sh', '-c', script])}`
   it.each([
@@ -149,6 +193,7 @@ describe.skipIf(reason !== undefined)('images that hold an ostree commit', () =>
       expect(image.config.imageLabels['ostree.linux']).toBe(old)
       await withStore(async other => {
         const contents = await expectSameImage(image, await other.mount(`oci:${pushed}:image`))
+        await expectSameByCommit(image, contents)
         expect(kernelOf(contents)).toEqual([[`usr/lib/modules/${release}/vmlinuz`, program(text)]])
       })
     })
