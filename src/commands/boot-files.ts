@@ -6,7 +6,7 @@ import { throwAll } from '../errors.ts'
 import { sha256Hex } from '../formats/bytes/digest.ts'
 import type { BootFile, BootFileRole } from '../image/boot-file.ts'
 import { filesForChain } from '../image/chain-files.ts'
-import type { ImageFacts } from '../image/image-contents.ts'
+import { type ImageFacts, tocNote } from '../image/image-contents.ts'
 import { oneLine } from '../predict/table.ts'
 import type { Command } from './command.ts'
 import { type ImageBootFiles, readBootFiles } from './image-boot-files.ts'
@@ -26,11 +26,11 @@ export interface BootFilesDocument {
 }
 
 export const bootFilesCommand: Command<'boot-files'> = async (request, credentials, { progress }) => {
-  const { image, architecture, extract } = request
+  const { image, architecture, extract, trustToc } = request
   const registry = await registryOf(environment(), request, credentials)
   const cache = await layerCacheOf(environment(), request)
   const document = await listBootFiles(
-    await readBootFiles(image, registry, architecture, { cache, proof: 'ostree', progress }),
+    await readBootFiles(image, registry, architecture, { cache, proof: trustToc ? 'toc' : 'ostree', progress }),
     extract,
   )
   return { outputs: {}, document, text: bootFilesTable(document), exitCode: 0 }
@@ -76,6 +76,7 @@ export function bootFilesTable({ image, bootFiles }: BootFilesDocument): string 
     `image   ${image.source}`,
     ...(image.digest === null ? [] : [`digest  ${image.digest}`]),
     `kernel  ${image.kernelRelease ?? 'none'}`,
+    ...(image.proof === 'toc' ? [`note    ${tocNote}`] : []),
     ...bootFiles.flatMap(({ role, path, size, sha256 }) => [
       '',
       `${role}  ${path}`,

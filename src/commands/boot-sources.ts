@@ -25,7 +25,9 @@ export interface BootFileSet {
 /** In the order given. Throws as the images and files are read. */
 export async function readBootFileSets(
   source: BootFileSource,
-  request: RegistrySettings & CacheSettings & Pick<PredictionRequest, 'architecture' | 'bootChain'>,
+  request: RegistrySettings &
+    CacheSettings &
+    Pick<PredictionRequest, 'architecture' | 'bootChain'> & { readonly trustToc?: boolean },
   secrets: Pick<Credentials, 'pullSecret'> | undefined,
   progress: Progress,
 ): Promise<readonly BootFileSet[]> {
@@ -39,7 +41,7 @@ export async function readBootFileSets(
   const cache = await layerCacheOf(environment(), request)
   const sets: BootFileSet[] = []
   for (const location of source.images) {
-    const options = { cache, proof: 'ostree', progress } as const
+    const options = { cache, proof: request.trustToc ? 'toc' : 'ostree', progress } as const
     sets.push(await readChain(location, registry, request.architecture, request.bootChain, options))
   }
   return sets

@@ -7,6 +7,7 @@ import { parsePe } from '../formats/pe/pe.ts'
 import type { VendorCert } from '../formats/shim/vendor-cert.ts'
 import { type EventLog, parseEventLog } from '../formats/tcg/event-log.ts'
 import type { BootFile } from '../image/boot-file.ts'
+import { tocNote } from '../image/image-contents.ts'
 import { calibrated } from '../predict/calibrated.ts'
 import { predictImageMixes } from '../predict/mixes/images.ts'
 import { mixLines, publicationLines } from '../predict/mixes/table.ts'
@@ -106,7 +107,10 @@ function predictNewest(
   const { bootFiles, predictions } = predictImage({ ...conditions, files: newest.files })
   const older = platforms.some(({ eventLog }) => eventLog !== undefined) ? sets.slice(0, -1) : []
   const others = older.flatMap(({ files }) => predictImage({ ...conditions, files }).predictions)
-  const judged = predictions.map(prediction => calibrated(prediction, platforms, others))
+  const byToc = sets.some(({ image }) => image?.proof === 'toc') ? [tocNote] : []
+  const judged = predictions
+    .map(prediction => calibrated(prediction, platforms, others))
+    .map(prediction => ({ ...prediction, notes: [...prediction.notes, ...byToc] }))
   return { schemaVersion: 1, image: newest.image, bootFiles, predictions: judged }
 }
 

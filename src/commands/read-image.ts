@@ -3,6 +3,7 @@
 import { decompressLayer, defaultExpansion, type ExpansionCeilings } from '../edge/decompress.ts'
 import { withGrowingHeap } from '../edge/heap-growth.ts'
 import type { LayerCache } from '../edge/layer-cache.ts'
+import { hasToc, walkToc } from '../edge/layer-toc.ts'
 import { counted, noProgress, type Progress } from '../edge/progress.ts'
 import { readRpmDatabase } from '../edge/rpm-database.ts'
 import { openSpillRoom } from '../edge/spilled-files.ts'
@@ -18,11 +19,19 @@ import type { ImageSource } from '../image/image-source.ts'
 import { ImageTree, type MoreWanted } from '../image/image-tree.ts'
 import { type InstalledPackage, installedPackages } from '../image/installed-packages.ts'
 import { layerEntryName } from '../image/layer-entry.ts'
-import { KnownPlaces } from '../image/layer-path.ts'
-import { defaultCeilings, type ScanCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
+import { KnownPlaces, normalizePath } from '../image/layer-path.ts'
+import {
+  defaultCeilings,
+  type ScanCeilings,
+  type ScannedLayer,
+  type ScanWishes,
+  scanEntries,
+  scanLayer,
+} from '../image/layers.ts'
 import { MemoryBudget } from '../image/memory-budget.ts'
-import { knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
+import { keepsContents, knownRoots, modulesDirectory, programPaths, rpmDatabasePaths } from '../image/places.ts'
 import type { SpillRoom } from '../image/spill-room.ts'
+import type { EntryReader } from '../image/tar-walker.ts'
 import { cachedLayer, keepLayer } from './cached-layers.ts'
 import { openOstree } from './read-ostree.ts'
 
@@ -33,9 +42,9 @@ export interface ReadImageOptions {
   readonly packageHeaders?: boolean
   /**
    * What an answer must rest on: all layers (default), or, where an image holds an ostree commit and all of it adds up, that commit and the files that
-   * it names by checksum.
+   * it names by checksum; or, where layers have them, tables of contents that nothing binds to the layers that nodes unpack.
    */
-  readonly proof?: 'all-layers' | 'ostree'
+  readonly proof?: 'all-layers' | 'ostree' | 'toc'
   /** false: nobody asks for the packages of the image, so its RPM database is not read. */
   readonly packages?: false
   /** The boot chain whose files `bootFiles` holds; undefined: the only one that the image can boot. */
@@ -64,7 +73,9 @@ export async function readImage(image: ImageSource, options: ReadImageOptions = 
 export async function inspectImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
   let places = new KnownPlaces(knownRoots)
   const contents = new Set<string>()
-  const ostree = options.proof === 'ostree' ? openOstree(image, options) : undefined
+  const byToc = options.proof === 'toc' && image.manifest.layers.some(layer => hasToc(image, layer))
+  const byCommit = options.proof === 'ostree' || (options.proof === 'toc' && !byToc)
+  const ostree = byCommit ? openOstree(image, options) : undefined
   for (let round = 1; round <= mostRounds; round += 1) {
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
@@ -107,6 +118,7 @@ async function scanLayers(
   let next = 0
   let held = 0
   let proof: ImageContents['proof'] = 'all-layers'
+  let withToc = false
   const { layers } = image.manifest
   const progress = (options.progress ?? noProgress).plan(
     'layer',
@@ -121,6 +133,17 @@ async function scanLayers(
       proof = 'cache'
       progress.start(layer.digest, layer.size).end('from the cache')
       waiting.set(index, cached)
+    } else if (options.proof === 'toc' && hasToc(image, layer)) {
+      withToc = true
+      const wants = (path: string) => wishes.contents.has(path) || (wishes.places.knows(path) && keepsContents(path))
+      const item = progress.start(layer.digest, layer.size)
+      try {
+        const walk = (read: EntryReader) =>
+          walkToc(image, layer, source, read, { wants: name => wants(normalizePath(name, source)), passed: item.add })
+        waiting.set(index, await scanEntries(walk, layer.digest, source, wishes, ceilings, budget, room))
+      } finally {
+        item.end()
+      }
     } else {
       const bytes = counted(image.openLayer(layer), progress, layer.digest, layer.size)
       const compressed = { bytes, size: layer.size, diffId, source }
@@ -143,7 +166,7 @@ async function scanLayers(
   } finally {
     progress.end()
   }
-  return proof
+  return withToc ? 'toc' : proof
 }
 
 /** Begins items in their order; after the first fault nothing new is begun, and all that was begun has ended. */

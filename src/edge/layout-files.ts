@@ -9,8 +9,8 @@ import { documentCeiling } from '../formats/oci/json.ts'
 export interface LayoutFiles {
   /** As people name the layout, without the name of an image. */
   readonly source: string
-  /** The bytes of a file by its path in the layout; the digest that names it is not checked here. */
-  read(path: string): AsyncIterable<Uint8Array>
+  /** The bytes of a file by its path in the layout, from an offset on; the digest that names it is not checked here. */
+  read(path: string, offset?: number): AsyncIterable<Uint8Array>
   /** A document, whole. Throws CEILING_REACHED. */
   readWhole(path: string): Promise<Uint8Array>
 }
@@ -57,10 +57,10 @@ export async function archiveFiles(path: string): Promise<LayoutFiles> {
 function layoutFiles(source: string, find: (path: string) => Promise<Extent>): LayoutFiles {
   return {
     source,
-    async *read(path) {
+    async *read(path, offset = 0) {
       const { file, start, size } = await find(path)
       try {
-        for (let at = 0; at < size; ) {
+        for (let at = offset; at < size; ) {
           const { bytesRead, buffer } = await file.read(
             Buffer.allocUnsafe(piece),
             0,

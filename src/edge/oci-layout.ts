@@ -7,6 +7,7 @@ import { digestHex } from '../formats/oci/digest.ts'
 import { documentCeiling, parseJsonObject, textField } from '../formats/oci/json.ts'
 import { choosePlatform, type ImageIndex, type ImageManifest, parseManifest } from '../formats/oci/manifest.ts'
 import type { ImageSource } from '../image/image-source.ts'
+import { within } from './blob-range.ts'
 import { archiveFiles, directoryFiles, type LayoutFiles } from './layout-files.ts'
 import { checkImage } from './registry.ts'
 import { collect, verified } from './verified-stream.ts'
@@ -45,7 +46,8 @@ async function openLayoutFiles(files: LayoutFiles, choice: LayoutChoice): Promis
   const index = parseManifest(await files.readWhole('index.json'), source, 'index.json')
   if (index.kind !== 'index')
     throw new ToolError('IMAGE_INVALID', 'index.json is not an index', { where: { source, path: 'index.json' } })
-  const openLayer = (blob: Descriptor) => verified(files.read(`blobs/sha256/${digestHex(blob.digest)}`), blob, source)
+  const pathOf = (blob: Descriptor) => `blobs/sha256/${digestHex(blob.digest)}`
+  const openLayer = (blob: Descriptor) => verified(files.read(pathOf(blob)), blob, source)
   const document = (blob: Descriptor) => collect(openLayer(blob), documentCeiling, source)
   const chosen = await chooseManifest(index, choice, source, document)
   const configBytes = await document(chosen.manifest.config)
@@ -59,6 +61,7 @@ async function openLayoutFiles(files: LayoutFiles, choice: LayoutChoice): Promis
     config,
     configBytes,
     openLayer,
+    openRange: (blob, offset, size) => within(files.read(pathOf(blob), offset), 0, size),
   }
 }
 

@@ -10,6 +10,7 @@ import { acceptedManifests } from '../formats/oci/media-types.ts'
 import { formatImageReference, type ImageReference } from '../formats/oci/reference.ts'
 import type { RegistryRow } from '../formats/oci/registries-conf.ts'
 import type { ImageSource } from '../image/image-source.ts'
+import { registryRange } from './blob-range.ts'
 import { afterMirrors, type BlobPlace, mirroredBlobs } from './mirrored-blobs.ts'
 import type { RegistryCredentials } from './registry-credentials.ts'
 import { type HttpLimits, isBroken } from './registry-http.ts'
@@ -187,6 +188,7 @@ async function openImage(
     configBytes,
     openLayer,
     hasOtherPlace,
+    openRange: (layer, offset, size) => registryRange(places[0], layer, offset, size, source),
   }
 }
 

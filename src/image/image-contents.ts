@@ -14,9 +14,10 @@ export interface ImageContents {
   readonly digest: OciDigest
   /**
    * Every layer was read to its end and compared with its digest and diff_id, now or, for some, by an earlier run with the same cache; or the layers
-   * above an ostree commit, and of the commit itself the files that are wanted, each compared with the checksum by which the commit names it.
+   * above an ostree commit, and of the commit itself the files that are wanted, each compared with the checksum by which the commit names it; or some layers
+   * only by their tables of contents.
    */
-  readonly proof: 'all-layers' | 'cache' | 'ostree-commit'
+  readonly proof: 'all-layers' | 'cache' | 'ostree-commit' | 'toc'
   /** Lowest first. */
   readonly diffIds: readonly OciDigest[]
   readonly imageLabels: Readonly<Record<string, string>>
@@ -55,3 +56,6 @@ export interface ImageFacts {
 export function imageFacts({ source, digest, proof, os, kernelRelease }: ImageContents): ImageFacts {
   return { source, digest, proof, os, kernelRelease }
 }
+
+/** What everybody has to know of answers with the proof `toc`. */
+export const tocNote = 'read by tables of contents, which nothing binds to the layers that nodes unpack'

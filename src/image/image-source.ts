@@ -24,4 +24,9 @@ export interface ImageSource {
    * from then on, so that reading again may help.
    */
   hasOtherPlace?(): boolean
+  /**
+   * A part of a layer as it is stored, without any check, perhaps cut; not there where the source cannot give parts. Whoever asks must have a digest
+   * for what comes.
+   */
+  openRange?(layer: Descriptor, offset: number, size: number): AsyncIterable<Uint8Array>
 }

@@ -9,7 +9,7 @@ import { MemoryBudget, spareForNames } from './memory-budget.ts'
 import { headOfObject, isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
 import { type SpilledFile, type SpillRoom, spillAbove } from './spill-room.ts'
 import type { TarEntry } from './tar-headers.ts'
-import { type EntryContents, walkTar } from './tar-walker.ts'
+import { type EntryContents, type EntryReader, walkTar } from './tar-walker.ts'
 
 export type LayerNode =
   | { readonly kind: 'directory' }
@@ -69,8 +69,22 @@ export async function scanLayer(
   budget: MemoryBudget = new MemoryBudget(ceilings.keptBytes),
   room?: SpillRoom,
 ): Promise<ScannedLayer> {
+  const walk = (read: EntryReader) => walkTar(tar, source, read, ceilings.entries)
+  return await scanEntries(walk, digest, source, wishes, ceilings, budget, room)
+}
+
+/** The same of entries that something else than an archive tells. */
+export async function scanEntries(
+  walk: (read: EntryReader) => Promise<void>,
+  digest: OciDigest,
+  source: string,
+  wishes: ScanWishes,
+  ceilings: ScanCeilings,
+  budget: MemoryBudget,
+  room?: SpillRoom,
+): Promise<ScannedLayer> {
   const scan = new LayerScan(digest, source, wishes, ceilings, budget, room)
-  await walkTar(tar, source, entry => scan.add(entry), ceilings.entries)
+  await walk(entry => scan.add(entry))
   return scan.finished()
 }
 

@@ -45,6 +45,7 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
   const format = settings.required('format', parseWord(formatWords))
   const trusteeShape = settings.optional('trustee-shape', parseWord(trusteeShapeWords))
   const valueLifetime = settings.required('value-lifetime', parseDays)
+  const trustToc = settings.required('trust-toc', parseBoolean)
 
   if (settings.says('mixes', 'true') && !settings.has('image'))
     settings.refuse('USAGE', 'mixes', 'mixes needs images', { wanted: '--image OLD --image NEW --mixes' })
@@ -60,7 +61,10 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
     const word = `format ${format()}`
     if (operator) refuseBeside(settings, word, ['as-operator'])
     refuseBeside(settings, word, ['substitute', ...(format() === 'trustee' ? [] : ['mixes'])])
+    // other forms cannot say what they rest on
+    if (settings.says('trust-toc', 'true')) refuseBeside(settings, word, ['trust-toc'])
   }
+  if (operator && settings.says('trust-toc', 'true')) refuseBeside(settings, 'as-operator', ['trust-toc'])
 
   return () => ({
     ...conditions(),
@@ -72,6 +76,7 @@ export const readPredict: ReadRequest<PredictOptions> = settings => {
     format: format(),
     trusteeShape: trusteeShape(),
     valueLifetime: valueLifetime(),
+    trustToc: trustToc(),
   })
 }
 
@@ -150,6 +155,7 @@ export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
   const image = settings.atMostOne('image', parseImageLocation)
   const registries = readRegistrySettings(settings)
   const extract = settings.optional('extract', parsePath)
+  const trustToc = settings.required('trust-toc', parseBoolean)
   const cached = readCache(settings)
   return () => {
     const location = image()
@@ -159,6 +165,7 @@ export const readBootFiles: ReadRequest<BootFilesOptions> = settings => {
       image: location,
       ...registries(),
       extract: extract(),
+      trustToc: trustToc(),
       ...cached(),
     }
   }

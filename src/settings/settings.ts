@@ -165,6 +165,8 @@ export interface PredictOptions extends PredictionRequest {
     readonly limit: number
   }
   readonly asOperator: boolean
+  /** Read layers by their tables of contents. */
+  readonly trustToc: boolean
   /** Path of a recorded event log of the platform. */
   readonly substitute: string | undefined
   readonly format: (typeof formatWords.now)[number]
@@ -199,6 +201,8 @@ export interface BootFilesOptions extends RegistrySettings, CacheSettings {
   readonly image: ImageLocation
   /** Directory to write the boot files to. */
   readonly extract: string | undefined
+  /** Read layers by their tables of contents. */
+  readonly trustToc: boolean
 }
 
 /** What `replay` is asked. */

@@ -397,6 +397,14 @@ describe('other commands', () => {
     })
   })
 
+  it('predict makes no values for others from tables of contents', () => {
+    const given = ['--image', 'oci:a', '--trust-toc']
+    expect(run('predict', given).request).toMatchObject({ trustToc: true })
+    expect(run('boot-files', given).request).toMatchObject({ trustToc: true })
+    for (const more of [['--format', 'trustee'], ['--format', 'pcrlock'], ['--as-operator']])
+      expect(problemsOf(() => run('predict', [...given, ...more])).map(({ code }) => code)).toContain('USAGE')
+  })
+
   it('predict takes images or boot files, and the conditions of a prediction', () => {
     const standing = {
       architecture: 'amd64',
@@ -415,6 +423,7 @@ describe('other commands', () => {
       format: 'table',
       trusteeShape: undefined,
       valueLifetime: 365,
+      trustToc: false,
     }
     expect(
       run('predict', ['--boot-file', 'shim=a,b.efi', '--boot-file=kernel=vmlinuz', '--secure-boot', 'off']).request,
