@@ -3,9 +3,7 @@
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { makeSigningKey, type SigningKey } from './certificate.ts'
-
-const usages = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' }
+import { authorityPem, tlsCertificate } from './tls-certificate.ts'
 
 export interface ClusterUser {
   readonly name: string
@@ -43,39 +41,15 @@ export const paths = {
   machineConfig: (name: string) => `/apis/machineconfiguration.openshift.io/v1/machineconfigs/${name}`,
 }
 
-const authority = makeSigningKey('cluster authority', { curve: 'P-256', usages: Object.values(usages) })
-
 /** Certificate of the authority that all doubles have, PEM. */
-export const clusterAuthority = (): string => pem('CERTIFICATE', authority.certificate)
-
-function pem(kind: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${kind}-----\n${lines.join('\n')}\n-----END ${kind}-----\n`
-}
-
-const keyOf = ({ privateKey }: SigningKey) => privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-
-function certificateOf(commonName: string, usage: string, until?: number): { key: string; cert: string } {
-  const made = makeSigningKey(`cluster ${commonName}`, {
-    curve: 'P-256',
-    commonName,
-    issuer: authority,
-    authority: false,
-    usages: [usage],
-    ...(until === undefined ? {} : { until }),
-  })
-  return { key: keyOf(made), cert: pem('CERTIFICATE', made.certificate) }
-}
+export const clusterAuthority = (): string => authorityPem
 
 export async function startClusterDouble(options: ClusterOptions): Promise<ClusterDouble> {
   const { users = [], wrong } = options
   const log: string[] = []
   const double = { objects: options.objects }
-  const tls = certificateOf(options.name ?? 'localhost', usages.server, options.until)
-  const ca = clusterAuthority()
+  const tls = tlsCertificate(options.name ?? 'localhost', 'server', options.until)
+  const ca = authorityPem
   const server = createServer({ ...tls, ca, requestCert: true, rejectUnauthorized: false }, (request, response) => {
     const path = request.url ?? '/'
     const send = (status: number, body: string, type = 'application/json') => {
@@ -131,7 +105,7 @@ export function kubeconfig(input: KubeconfigInput): string {
   const made =
     input.certificate === undefined
       ? undefined
-      : certificateOf(input.certificate.name, usages.client, input.certificate.until)
+      : tlsCertificate(input.certificate.name, 'client', input.certificate.until)
   return JSON.stringify(
     {
       apiVersion: 'v1',
@@ -141,7 +115,7 @@ export function kubeconfig(input: KubeconfigInput): string {
           name: 'test',
           cluster: {
             server: input.server,
-            ...(input.withoutAuthority ? {} : { 'certificate-authority-data': data(clusterAuthority()) }),
+            ...(input.withoutAuthority ? {} : { 'certificate-authority-data': data(authorityPem) }),
             ...input.cluster,
           },
         },

@@ -1,6 +1,7 @@
-// A small http server on the loopback interface that serves files from a map, logs requests, and can misbehave.
+// A small http or https server on the loopback interface that serves files from a map, logs requests, and can misbehave.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** What to do instead of serving the file; `attempt` counts requests of one path from 1. */
@@ -19,7 +20,7 @@ export interface Misbehaviour {
 }
 
 export interface FileServer extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`, without slash at the end. */
+  /** `http://127.0.0.1:<port>`, with TLS `https://localhost:<port>`; without slash at the end. */
   readonly url: string
   /** Paths asked for, in order, without leading slash. */
   readonly requests: readonly string[]
@@ -32,10 +33,11 @@ export interface FileServer extends AsyncDisposable {
 export async function serveFiles(
   files: ReadonlyMap<string, Uint8Array>,
   misbehave: (path: string, attempt: number) => Misbehaviour | undefined = () => undefined,
+  tls?: ServerOptions,
 ): Promise<FileServer> {
   const requests: string[] = []
   const ranges: [string | undefined, string | undefined][] = []
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     const path = pathOf(request)
     requests.push(path)
     const { range, 'if-range': ifRange } = request.headers
@@ -45,14 +47,16 @@ export async function serveFiles(
     const from =
       wrong.etag !== undefined && ifRange === wrong.etag ? /^bytes=(\d+)-$/.exec(range ?? '')?.[1] : undefined
     answer(response, files.get(path), wrong, from === undefined ? undefined : Number(from))
-  })
+  }
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const close = async () => {
     server.closeAllConnections()
     await new Promise<void>(resolve => server.close(() => resolve()))
   }
-  return { url: `http://127.0.0.1:${port}`, requests, ranges, close, [Symbol.asyncDispose]: close }
+  const url = tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`
+  return { url, requests, ranges, close, [Symbol.asyncDispose]: close }
 }
 
 function pathOf(request: IncomingMessage): string {

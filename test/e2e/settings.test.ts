@@ -166,6 +166,12 @@ const rows: readonly Row[] = [
   notSupported('platform profiles', { platform: 'platforms/r650' }, 'platform'),
   notSupported('the gate', { 'gate-image': `r.invalid/gate@sha256:${'0'.repeat(64)}` }, 'gate-image'),
   notSupported('another architecture', { architecture: 'arm64' }, 'arm64'),
+  {
+    name: 'a repository with variables of dnf',
+    inputs: { 'kernel-repositories': 'https://r.invalid/$releasever/$basearch/os' },
+    code: 'SETTING_INVALID',
+    words: ['$releasever', 'write architecture and release out'],
+  },
   notSupported('merging by itself', { 'auto-merge': 'squash' }, 'auto-merge'),
   notSupported('a later command', { command: 'verify' }, 'verify'),
   {
