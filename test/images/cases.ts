@@ -267,6 +267,27 @@ const names: readonly ImageCase[] = [
   ofTar('twenty blocks at the end', makeTar(newKernel, { endBlocks: 20 })),
   over('an empty layer', 'MZ old', []),
   {
+    // directories in front, PAX for attributes, hard links to the first name of a file, dates of 1970 (chunkah, src/tar.rs)
+    rule: 'a layer as chunkah writes it',
+    kernel: 'MZ new',
+    layers: [
+      makeLayer(old, { dialect: 'gnu' }),
+      makeLayer(
+        [
+          directory('usr/'),
+          directory('usr/lib/'),
+          directory('usr/lib/modules/'),
+          directory(`${modules}/`),
+          file(initramfs, 'new initramfs'),
+          file(kernel, 'MZ new', { pax: { 'SCHILY.xattr.user.note': 'x', mtime: '0' } }),
+          hardLink(`${modules}/zz-again`, kernel),
+          file(long, 'far'),
+        ],
+        { dialect: 'gnu' },
+      ),
+    ],
+  },
+  {
     rule: 'rows of history without a layer',
     kernel: 'MZ new',
     layers: [makeLayer(old), makeLayer(newKernel)],
@@ -315,12 +336,23 @@ const compressions: readonly ImageCase[] = [
     layers: [makeLayer(old), { ...makeLayer(newKernel), diffId: sha256(new Uint8Array()) }],
   },
   {
+    rule: 'bytes behind the end of a gzip stream',
+    refused: 'LAYER_INVALID',
+    podman: 'refuses',
+    layers: [makeLayer(old), behind(makeLayer(newKernel))],
+  },
+  {
     rule: 'a gzip stream that is cut',
     refused: 'LAYER_INVALID',
     podman: 'refuses',
     layers: [makeLayer(old), cut(makeLayer(newKernel))],
   },
 ]
+
+function behind(layer: Layer): Layer {
+  const bytes = concat([layer.bytes, new TextEncoder().encode('more')])
+  return { ...layer, bytes, digest: sha256(bytes) }
+}
 
 function cut(layer: Layer): Layer {
   const bytes = layer.bytes.subarray(0, layer.bytes.length - 10)
