@@ -90,7 +90,21 @@ const tiers: readonly Tier[] = [
     holds: 'real container builds',
     basic: false,
     missing: asRoot(
-      programs('podman', 'buildah', 'dockerd', 'skopeo', 'docker-registry', 'unshare', 'tar', 'ldd', 'rpm'),
+      programs(
+        'podman',
+        'buildah',
+        'dockerd',
+        'skopeo',
+        'docker-registry',
+        'unshare',
+        'tar',
+        'ldd',
+        'rpm',
+        'rpmbuild',
+        'dnf',
+        'dpkg-query',
+        'busybox',
+      ),
     ),
   },
   {

@@ -2,7 +2,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -200,5 +200,51 @@ describe.skipIf(absent.length > 0)('what a build can see and say', () => {
     expect([...names].sort()).toEqual(['add-mask', 'endgroup', 'group'])
     expect(run.obeyed.filter(({ message }) => message.includes('obeyed'))).toEqual([])
     expect(run.stdout.split('good-token')).toHaveLength(2)
+  })
+})
+
+describe.skipIf(absent.length > 0)('a Containerfile of the user', () => {
+  it('is the one of docs/layering.md, and its result is checked like another', async () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/layering.md'), 'utf8')
+    const [, text = ''] = /```Dockerfile\n([^`]+)```/.exec(page) ?? []
+    const path = join(world.registry.directory, 'Containerfile')
+    writeFileSync(path, text)
+    world.world.publish(older)
+    const run = await world.update({ containerfile: path })
+    expect(run.outputs, run.stdout).toMatchObject({ outcome: 'created', 'kernel-version': '5.14.0-605.el9.x86_64' })
+    const copy = join(world.registry.directory, 'own')
+    const image = `docker://${run.outputs.image}`
+    execFileSync('skopeo', ['copy', '--quiet', '--src-tls-verify=false', image, `oci:${copy}:image`])
+    const { manifest, config } = readLayout(copy)
+    expect(config.config.Labels).toMatchObject({
+      'org.opencontainers.image.base.digest': base.image.digest,
+      'org.opencontainers.image.version': '9.6.20260101-0-kernel-5.14.0-605.el9.x86_64',
+      'attested-os-update.kernel-release': '5.14.0-605.el9.x86_64',
+    })
+    const top = unpackLayer(copy, manifest.layers.at(-1)?.digest ?? '', join(world.registry.directory, 'own-top'))
+    expect(readFileSync(join(top, 'etc/modprobe.d/no-sctp.conf'), 'utf8')).toBe('install sctp /bin/false\n')
+    const name = `osimg-${run.outputs.digest?.slice(7, 39)}`
+    const record = load(world.world.git.text('show', `${branch}:clusters/one/os-images/${name}.yaml`))
+    const filled = text
+      .trimEnd()
+      .replace('ARG BASE\n', `ARG BASE=${run.outputs['base-image']}\n`)
+      .replace('ARG KERNEL_RELEASE\n', 'ARG KERNEL_RELEASE=5.14.0-605.el9.x86_64\n')
+    const labels = Object.entries({
+      'org.opencontainers.image.base.digest': base.image.digest,
+      'org.opencontainers.image.base.name': run.outputs['base-image']?.replace(/@.*/, ':stable'),
+      'org.opencontainers.image.version': '9.6.20260101-0-kernel-5.14.0-605.el9.x86_64',
+      'attested-os-update.kernel-release': '5.14.0-605.el9.x86_64',
+    }).map(([label, value]) => `LABEL ${label}="${value}"`)
+    const sha256 = createHash('sha256').update([filled, ...labels, ''].join('\n'))
+    expect(record).toMatchObject({ build: { containerfileSha256: sha256.digest('hex') } })
+  })
+
+  it('that does nothing with the packages is refused after its build', async () => {
+    const path = join(world.registry.directory, 'Containerfile-idle')
+    writeFileSync(path, 'ARG BASE\nFROM $BASE\nRUN true\n')
+    const before = (await world.state()).stored
+    const run = await world.update({ containerfile: path })
+    expect(run.outputs['error-code'], run.stdout).toBe('KERNEL_RELEASE_MISMATCH')
+    expect((await world.state()).stored).toEqual(before)
   })
 })
