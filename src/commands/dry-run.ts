@@ -63,8 +63,8 @@ export function dryRunWithoutBuilder(
     ...(making.kind === 'build' ? [`Way: ${whyWay[making.plan.way]}`] : []),
     'Packages, downloaded and checked:',
     ...packages.map(
-      ({ package: { name, evr, arch, checksumType, checksum, location } }) =>
-        `  ${name}-${formatEvr(evr)}.${arch}, ${checksumType} ${checksum}, from ${location}`,
+      ({ package: { name, evr, arch, checksumType, checksum, location }, signer }) =>
+        `  ${name}-${formatEvr(evr)}.${arch}, ${signer === null ? 'signature not checked' : `signed by ${signer}`}, ${checksumType} ${checksum}, from ${location}`,
     ),
     '',
     ...(making.kind === 'build' ? ['It would build:', '', making.containerfile.trimEnd(), ''] : []),

@@ -48,7 +48,9 @@ describe.each([
       /^Base image: 127\.0\.0\.1:\d+\/coreos@sha256:\S+, found as tag stable, kernel 5\.14\.0-570\.el9/m,
     )
     expect(run.stdout).toContain('Way: rpm-ostree, because the base image has it and an ostree repository')
-    expect(run.stdout).toMatch(/^ {2}kernel-core-5\.14\.0-605\.el9\.x86_64, sha256 [0-9a-f]{64}, from http:\S+\.rpm/m)
+    expect(run.stdout).toMatch(
+      /^ {2}kernel-core-5\.14\.0-605\.el9\.x86_64, signature not checked, sha256 [0-9a-f]{64}, from http:\S+\.rpm/m,
+    )
     expect(run.stdout).toContain('rpm-ostree override replace')
     expect(run.stdout).toMatch(
       /pushed to 127\.0\.0\.1:\d+\/team\/node-image, and proposed on branch attested-os-update/,
