@@ -1,7 +1,8 @@
 // Asks a cluster for the image that it gives its nodes: one object after another, until one names it.
 
-import { type ClusterReader, nameOf, type ObjectPlace, openCluster } from '../edge/kubernetes.ts'
+import { type ClusterReader, openCluster } from '../edge/kubernetes.ts'
 import type { ClusterAccess } from '../edge/kubernetes-client.ts'
+import { nameOf, type ObjectPlace } from '../edge/kubernetes-faults.ts'
 import type { Environment } from '../edge/surroundings.ts'
 import { ToolError } from '../errors.ts'
 import type { ImageReference } from '../formats/oci/reference.ts'

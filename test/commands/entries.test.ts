@@ -85,7 +85,10 @@ describe('the CLI', () => {
     [['udpate'], 'did you mean update?'],
     [['update', '--settings-file', 'none.yaml'], 'settings-file: the file does not exist'],
     [['predict', '--gitops-token-file', 'x'], 'predict does not take gitops-token'],
-    [['update', '--kernel-repository-client-key-file', 'x'], 'kernel-repository-client-key is not supported yet'],
+    [
+      ['update', '--kernel-repository-client-key-file', 'x'],
+      'kernel-repository-client-key-file: the file does not exist',
+    ],
   ])('%j exits with 2', async (words, text) => {
     const { exitCode, stderr } = await cli(words)
     expect(exitCode).toBe(2)

@@ -5,8 +5,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type ObjectPlace, openCluster } from '../../src/edge/kubernetes.ts'
+import { openCluster } from '../../src/edge/kubernetes.ts'
 import type { ClusterAccess } from '../../src/edge/kubernetes-client.ts'
+import type { ObjectPlace } from '../../src/edge/kubernetes-faults.ts'
 import {
   type ClusterDouble,
   type ClusterOptions,
