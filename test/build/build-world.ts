@@ -59,10 +59,14 @@ export class BuildWorld {
   }
 
   /** Runs the Action; programs of the wrappers come first in its PATH. */
-  async update(changes: Readonly<Record<string, string>> = {}): Promise<BuildRunResult> {
+  async update(
+    changes: Readonly<Record<string, string>> = {},
+    onStart: (child: { kill(signal: NodeJS.Signals): void }) => void = () => undefined,
+  ): Promise<BuildRunResult> {
     const record = join(this.#wrappers, 'environment')
     writeFileSync(record, '')
     const run = await this.world.update(changes, {
+      onStart,
       environment: {
         PATH: `${this.#wrappers}:${process.env.PATH}`,
         RUNNER_TEMP: this.#temporary,
@@ -103,6 +107,14 @@ export class BuildWorld {
     return { refs, pullRequests, ...(await this.registry.state()) }
   }
 
+  /** Command lines of the programs that run below the directories for temporary files. */
+  programs(): readonly string[] {
+    return readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .map(name => commandLine(name))
+      .filter(line => line.includes(this.#short) || line.includes(this.#temporary))
+  }
+
   async stop(): Promise<void> {
     await this.world.stop()
     await this.registry.stop()
@@ -119,6 +131,14 @@ function writeWrappers(directory: string): void {
     const wrapper = join(directory, name)
     writeFileSync(wrapper, `#!/bin/sh\ncat "/proc/$$/environ" >> ${directory}/environment\nexec ${program} "$@"\n`)
     chmodSync(wrapper, 0o755)
+  }
+}
+
+function commandLine(process: string): string {
+  try {
+    return readFileSync(`/proc/${process}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
   }
 }
 

@@ -1,7 +1,7 @@
 // One container build for tests: a base in a registry on loopback, packages in a context, the layout that comes out.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Builder, type BuildRequest, type BuildResult, buildImage } from '../../src/edge/builder.ts'
@@ -75,7 +75,12 @@ export class BuildBench {
     const layout = join(run, 'layout')
     mkdirSync(join(context, 'rpms'), { recursive: true })
     mkdirSync(workDirectory)
-    for (const { file, bytes } of packages) writeFileSync(join(context, 'rpms', file), bytes)
+    // in another order and with other times in each run
+    const written = this.#runs % 2 === 0 ? packages : [...packages].reverse()
+    for (const { file, bytes } of written) {
+      writeFileSync(join(context, 'rpms', file), bytes)
+      utimesSync(join(context, 'rpms', file), this.#runs * 1000, this.#runs * 1000)
+    }
     let log = ''
     const result = await buildImage({
       builders: [builder],

@@ -82,6 +82,10 @@ function buildTests(): void {
     expect(onBase.manifest.layers.slice(0, -1).map(({ digest }) => digest)).toEqual(
       base.image.layers.map(({ digest }) => digest),
     )
+    const again = readLayout((await built(bench.containerfile(reference, base, packages))).layout)
+    expect(again.config.rootfs.diff_ids).toEqual(image.config.rootfs.diff_ids)
+    expect(again.manifestDigest).toBe(image.manifestDigest)
+
     // skopeo compares every layer with its digest and its diff ID
     const copy = join(bench.directory, 'copy')
     execFileSync('skopeo', ['copy', '--quiet', `oci:${layout}:layered`, `dir:${copy}`])

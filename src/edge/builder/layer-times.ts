@@ -28,7 +28,9 @@ export async function* withTime(
     const size = sizeOf(header)
     if (type === 'x' || type === 'g') {
       if (size > paxCeiling) throw broken(`a pax header of ${size} bytes`)
-      const records = recordsOf((await bytes.take(padded(size))).subarray(0, size))
+      const contents = await bytes.take(padded(size))
+      if (contents.length < padded(size)) throw broken('an end inside of a pax header')
+      const records = recordsOf(contents.subarray(0, size))
       if (type === 'x') told = sizeRecord(records)
       const kept = Buffer.concat(records.filter(({ key }) => !times.has(key)).map(({ line }) => line))
       if (kept.length === 0) continue
