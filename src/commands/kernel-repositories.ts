@@ -48,7 +48,8 @@ export async function downloadKernel(
   let vmlinuzSha256: string | undefined
   for (const one of downloaded) {
     const { file, signer } = await trustPackage(await readPackage(one.path), one.package, options.trust)
-    const structure = readMainHeader(file.headerBytes, file.source)
+    // a copy: the header must not keep the whole file in memory
+    const structure = readMainHeader(file.headerBytes.slice(), file.source)
     packages.push({ ...one, header: file.header, structure, signer })
     if (one.package.name === 'kernel-core') vmlinuzSha256 = fileSha256(file, `lib/modules/${kernel.release}/vmlinuz`)
   }

@@ -1,6 +1,7 @@
 // The end of a pull request's text: how to check it, what merging does, and plainly what was not checked or not done.
 
 import { parsePinnedReference } from '../formats/oci/reference.ts'
+import type { KernelChanges } from '../kernel/changelog.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Summary } from './headline.ts'
 import { bullets, code, fence, pools } from './markdown.ts'
@@ -12,6 +13,8 @@ export interface RunFacts {
   readonly changeKey: string
   /** An older kernel than the base's was asked for and taken. */
   readonly downgraded: boolean
+  /** Above the kernel in use, or where nothing is known of that, above the base's; undefined: nothing is. */
+  readonly kernelChanges?: KernelChanges | undefined
   /** What the image adds to its base, as a sentence; none where nothing is known of it. */
   readonly size: readonly string[]
   /** http: repositories or registries that were really used. */

@@ -35,6 +35,11 @@ export function fence(lines: readonly string[], most = 4000): string {
   return [ticks, ...shown, ticks].join('\n')
 }
 
+/** Finished text that opens with a click. `title` is ours. */
+export function folded(title: string, text: string): string {
+  return `<details><summary>${title}</summary>\n\n${text}\n\n</details>`
+}
+
 /** Rows of finished cells. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`

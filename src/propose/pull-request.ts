@@ -6,6 +6,7 @@ import { checksSection, mergeSection, notDoneSection, type RunFacts } from './ca
 import { changeKeyLine, formatCommitMessage } from './commit-message.ts'
 import type { PcrComparison } from './comparison.ts'
 import { type Summary, summarise, title } from './headline.ts'
+import { kernelChangesSection } from './kernel-changes.ts'
 import { bullets, cell, code, joinSections, pools, type Section, shorten, table } from './markdown.ts'
 import { packageLabel } from './record.ts'
 import type { ImageRecord } from './record-schema.ts'
@@ -32,6 +33,9 @@ export function pullRequestText(
     { title: 'What changes', text: whatChanges(settings, change, record, summary, run), kept: true },
     { title: 'PCR values', text: values(summary, record), kept: false },
     { title: 'Coverage', text: coverage(settings, record), kept: true },
+    ...(run.kernelChanges === undefined
+      ? []
+      : [{ title: 'New in the kernel', text: kernelChangesSection(run.kernelChanges), kept: false }]),
     { title: 'Packages', text: packages(record), kept: false },
     { title: 'Check it yourself', text: checksSection(record, run), kept: true },
     { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },

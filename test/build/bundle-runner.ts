@@ -32,6 +32,8 @@ export interface RunOptions {
   /** Gets the output while it comes. */
   readonly onOutput?: (text: string) => void
   readonly program?: string
+  /** Another copy of `dist/index.js`. */
+  readonly entry?: string
   /** Gets the process, to send it signals. */
   readonly onStart?: (child: { kill(signal: NodeJS.Signals): void }) => void
 }
@@ -86,7 +88,7 @@ export async function runAction(
     mkdirSync(join(scratch, 'temp'))
     for (const file of [output, summary]) writeFileSync(file, '')
     const result = await run(
-      [join(root, 'dist/index.js')],
+      [options.entry ?? join(root, 'dist/index.js')],
       { ...options, directory: workspace },
       {
         CI: 'true',

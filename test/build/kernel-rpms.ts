@@ -15,6 +15,7 @@ export interface KernelToPackage {
   /** A synthetic kernel of the seed when left out. */
   readonly vmlinuz?: Uint8Array
   readonly compression?: 'gzip' | 'zstd'
+  readonly changelog?: RpmInput['changelog']
 }
 
 export interface PackagedRpm {
@@ -68,6 +69,7 @@ export function makeKernelRpms(kernel: KernelToPackage): PackagedRpm[] {
       files: own,
       sourceRpm,
       ...compression,
+      ...(kernel.changelog === undefined ? {} : { changelog: kernel.changelog }),
     }
     return { name, file: `${name}-${version}-${release}.${arch}.rpm`, bytes: makeRpm(input), input }
   })

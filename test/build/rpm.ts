@@ -33,6 +33,8 @@ export interface RpmInput {
   readonly time?: number
   /** Shell, run by /bin/sh after installation. */
   readonly postinstall?: string
+  /** Newest first. */
+  readonly changelog?: readonly { readonly time: number; readonly title: string; readonly text: string }[]
   /** Names, besides what rpm itself needs. */
   readonly requires?: readonly string[]
 }
@@ -127,6 +129,12 @@ function mainTags(
   if (epoch !== undefined) tags.set(1003, { int32: [epoch] })
   const source = name.startsWith('kernel-') ? 'kernel' : name
   if (input.sourceRpm !== null) tags.set(1044, { string: input.sourceRpm ?? `${source}-${version}-${release}.src.rpm` })
+  const { changelog = [] } = input
+  if (changelog.length > 0) {
+    tags.set(1080, { int32: changelog.map(({ time }) => time) })
+    tags.set(1081, { strings: changelog.map(({ title }) => title) })
+    tags.set(1082, { strings: changelog.map(({ text }) => text) })
+  }
   if (input.postinstall !== undefined) {
     tags.set(1024, { string: input.postinstall })
     tags.set(1086, { string: '/bin/sh' })

@@ -36,8 +36,9 @@ import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
 import { parseSignatures } from '../../src/formats/pe/signature.ts'
 import { parseUki } from '../../src/formats/pe/uki.ts'
+import { readChangelog } from '../../src/formats/rpm/changelog.ts'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
-import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
+import { parseRpmHeader, readMainHeader } from '../../src/formats/rpm/header.ts'
 import { resolveLocation } from '../../src/formats/rpm/location.ts'
 import { parseMetalink } from '../../src/formats/rpm/metalink.ts'
 import { parseMirrorlist } from '../../src/formats/rpm/mirrorlist.ts'
@@ -268,6 +269,14 @@ const rows: readonly Row[] = [
   },
   {
     folder: 'rpm',
+    parser: 'readChangelog',
+    what: 'changelog of a package',
+    sample: () => parseRpm(makeRpm({ name: 'a', version: '1', release: '2', changelog: twoChanges }), 'x').headerBytes,
+    parse: bytes => readChangelog(readMainHeader(bytes, 'sample')),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
     parser: 'parseRpm',
     what: 'package file, its digests checked',
     sample: kernelRpm,
@@ -481,6 +490,7 @@ async function outcomes(samples: Iterable<Uint8Array>, parse: Row['parse']): Pro
   return counts
 }
 
+const twoChanges = [2, 1].map(time => ({ time, title: `A <a@b> - 1-${time}`, text: '- a\n- b' }))
 const formats = join(import.meta.dirname, '../../src/formats')
 const named = rows.map(row => ({ row, name: `${row.folder}/${row.parser}, ${row.what}` }))
 

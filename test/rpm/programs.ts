@@ -63,6 +63,12 @@ ${modules}/vmlinuz
 ${modules}/kernel
 ${modules}/link
 %dir ${modules}/empty
+%changelog
+* Thu Nov 13 2025 Some Body <a@example.org> [${version}-${release}]
+- first {CVE-2025-12345}
+- second
+* Wed Nov 12 2025 Other <b@example.org> - 6.0.0-1
+- older
 `
   writeFileSync(join(top, 'kernel.spec'), spec)
   const defines = [`_topdir ${top}`, `_binary_payload ${payload}`, 'debug_package %{nil}', '_build_id_links none']

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readRpmDatabase } from '../../src/edge/rpm-database.ts'
+import { readChangelog } from '../../src/formats/rpm/changelog.ts'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
 import { fileSha256 } from '../../src/formats/rpm/file-list.ts'
-import { parseRpmHeader } from '../../src/formats/rpm/header.ts'
+import { parseRpmHeader, readMainHeader } from '../../src/formats/rpm/header.ts'
 import { checkRpmDigests } from '../../src/formats/rpm/rpm-digests.ts'
 import { parseRpm } from '../../src/formats/rpm/rpm-file.ts'
 import { makeRpm, type RpmInput } from '../build/rpm.ts'
@@ -36,6 +37,10 @@ const made: readonly RpmInput[] = [
     release: '56.el9^git',
     compression: 'zstd',
     requires: ['kernel-core'],
+    changelog: [
+      { time: 1_763_000_000, title: 'Some Body <a@example.org> [6.1.0~rc1-56]', text: '- ü\n- two' },
+      { time: 1_762_000_000, title: 'Other <b@example.org>', text: '' },
+    ],
   },
   {
     name: 'data',
@@ -113,6 +118,19 @@ ${modules}/vmlinuz 100755 2  root
       )
       checkRpmDigests(file)
     }
+  })
+
+  it('rpm and readChangelog read the same entries', () => {
+    const format = '[%{CHANGELOGTIME}|%{CHANGELOGNAME}|%{CHANGELOGTEXT}\\n]'
+    let count = 0
+    for (const path of paths) {
+      const file = parseRpm(new Uint8Array(readFileSync(path)), path)
+      const entries = readChangelog(readMainHeader(file.headerBytes, path))
+      const ours = entries.map(({ time, title, text }) => `${time}|${title}|${text}\n`).join('')
+      expect(ours).toBe(run('rpm', '-qp', '--nosignature', '--qf', format, path))
+      count += entries.length
+    }
+    expect(count).toBeGreaterThan(2)
   })
 
   it('rpm and fileSha256 read the same digests', () => {

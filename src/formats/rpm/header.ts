@@ -230,6 +230,16 @@ export function numberOf(structure: HeaderStructure, tag: number): number {
   return new DataView(entry.data.buffer, entry.data.byteOffset, 4).getUint32(0, false)
 }
 
+/** The 32-bit numbers of a tag; none where the tag is missing. Throws RPM_INVALID, also for more than `most`. */
+export function numbersOf(structure: HeaderStructure, tag: number, most: number): number[] {
+  const entry = structure.entries.get(tag)
+  if (entry === undefined) return []
+  if (entry.type !== types.int32) return refuse(structure, `tag ${tag}`, `type ${entry.type}`, '32-bit numbers')
+  if (entry.count > most) return refuse(structure, `tag ${tag}`, `${entry.count} numbers`, `at most ${most}`)
+  const view = new DataView(entry.data.buffer, entry.data.byteOffset, entry.data.byteLength)
+  return Array.from({ length: entry.count }, (_, index) => view.getUint32(index * 4, false))
+}
+
 /** The bytes of a binary tag; undefined where the tag is missing. Throws RPM_INVALID. */
 export function bytesOf(structure: HeaderStructure, tag: number): Uint8Array | undefined {
   const entry = structure.entries.get(tag)
