@@ -2,20 +2,24 @@
 
 import { decompressLayer, defaultExpansion } from '../edge/decompress.ts'
 import { counted, noProgress } from '../edge/progress.ts'
+import { toolVersion } from '../edge/surroundings.ts'
 import { ToolError } from '../errors.ts'
 import { layerDescriptions } from '../formats/oci/history.ts'
 import { type OstreeChecksum, objectPath, parseObjectPath, repositoryDirectory } from '../formats/ostree/object-name.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import { ImageTree, type MoreWanted } from '../image/image-tree.ts'
+import { layerEntryName } from '../image/layer-entry.ts'
 import type { KnownPlaces } from '../image/layer-path.ts'
 import { defaultCeilings, type ScannedLayer, type ScanWishes, scanLayer } from '../image/layers.ts'
 import { MemoryBudget } from '../image/memory-budget.ts'
+import { asObjectLayer, asScannedLayer, entryWishes } from '../image/ostree-entry.ts'
 import { type DescribedLayer, likelyLayers } from '../image/ostree-hints.ts'
 import { type ObjectLayer, type ObjectWishes, scanObjects } from '../image/ostree-layer.ts'
 import { type LayerAt, type OstreeLayout, ostreeLayout } from '../image/ostree-layout.ts'
 import { CommitTree, commitLayers, expectShown, type FoundFile, NotProvable } from '../image/ostree-tree.ts'
 import { isRpmDatabase, keepsContents } from '../image/places.ts'
 import type { SpillRoom } from '../image/spill-room.ts'
+import { cachedLayer, keepLayer } from './cached-layers.ts'
 import type { ReadImageOptions } from './read-image.ts'
 
 export interface OstreeReader {
@@ -23,7 +27,7 @@ export interface OstreeReader {
    * Puts all layers into the tree, files of the commit only as far as they are wanted. undefined where that does not add up: nothing is then in the
    * tree. May be called again with wider wishes. Throws as `scanLayer` and `scanObjects`, and OSTREE_COMMIT_INVALID.
    */
-  fill(wishes: ScanWishes, tree: ImageTree, room: SpillRoom): Promise<'ostree-commit' | undefined>
+  fill(wishes: ScanWishes, tree: ImageTree, room: SpillRoom): Promise<'ostree-commit' | 'cache' | undefined>
 }
 
 /** undefined for an image without a commit. */
@@ -37,7 +41,7 @@ export function openOstree(image: ImageSource, options: ReadImageOptions): Ostre
       if (!given) return undefined
       try {
         for (const layer of await reading.layers(wishes, room)) tree.add(layer)
-        return 'ostree-commit'
+        return reading.usedCache ? 'cache' : 'ostree-commit'
       } catch (reason) {
         if (!(reason instanceof NotProvable)) throw reason
         given = false
@@ -57,6 +61,8 @@ class OstreeReading {
   readonly #found = new Map<OstreeChecksum, FoundFile>()
   /** By index: what is in the layers that were read. */
   readonly #present = new Map<number, ReadonlySet<OstreeChecksum>>()
+  /** Whether something came from an earlier run. */
+  usedCache = false
   #first: { readonly layer: ObjectLayer; readonly tree: CommitTree } | undefined
   #derived: { readonly asked: string; readonly layers: readonly ScannedLayer[] } | undefined
 
@@ -136,10 +142,10 @@ class OstreeReading {
       const budget = new MemoryBudget(this.#ceilings.keptBytes / 2)
       const layers: ScannedLayer[] = []
       for (const layer of this.#layout.derived) {
-        const source = this.#sourceOf(layer)
-        layers.push(
-          await scanLayer(this.#tar(layer), layer.descriptor.digest, source, wishes, this.#ceilings, budget, room),
-        )
+        const { digest } = layer.descriptor
+        const scan = () =>
+          scanLayer(this.#tar(layer), digest, this.#sourceOf(layer), wishes, this.#ceilings, budget, room)
+        layers.push(await this.#cached(layer, { ...wishes, contents: new Set(contents) }, budget, room, scan))
       }
       this.#derived = { asked, layers }
     }
@@ -156,13 +162,15 @@ class OstreeReading {
     const tried = new Set<number>()
     const running = new Map<number, Promise<void>>()
     const missing = () => checksums.filter(checksum => names.has(checksum) && !this.#found.has(checksum))
+    // for a later run the same layers were read for the same files
+    const files = new Set(missing())
     try {
       for (let left = missing(); left.length > 0; left = missing()) {
         for (const checksum of left) {
           const next = this.#order(checksum, names.get(checksum) ?? '').find(index => !tried.has(index))
           if (next === undefined) throw new NotProvable(`no layer has ${objectPath(checksum, 'file')}`)
           if (running.has(next) || running.size >= (this.#options.inFlight ?? 2)) continue
-          const read = this.#readBase(next, { places, files: new Set(left) }, room).then(layer => {
+          const read = this.#readBase(next, { places, files }, room).then(layer => {
             const tree = this.#first?.tree
             if (tree !== undefined) expectShown(tree, layer, this.#sourceOf(this.#layerAt(next)))
           })
@@ -192,10 +200,33 @@ class OstreeReading {
     const at = this.#layerAt(index)
     const { digest } = at.descriptor
     const read = { ceilings: this.#ceilings, budget: this.#budget, room }
-    const layer = await scanObjects(this.#tar(at), digest, this.#sourceOf(at), wishes, read)
+    const scan = async () => asScannedLayer(await scanObjects(this.#tar(at), digest, this.#sourceOf(at), wishes, read))
+    const layer = asObjectLayer(await this.#cached(at, entryWishes(wishes), this.#budget, room, scan))
     this.#present.set(index, layer.present)
     for (const [checksum, file] of layer.files)
       if (!this.#found.has(checksum)) this.#found.set(checksum, { layer: digest, file })
+    return layer
+  }
+
+  /** What an earlier run read of a layer, or what `scan` reads now. */
+  async #cached(
+    { descriptor, diffId }: LayerAt,
+    wishes: ScanWishes,
+    budget: MemoryBudget,
+    room: SpillRoom,
+    scan: () => Promise<ScannedLayer>,
+  ): Promise<ScannedLayer> {
+    const { cache, progress = noProgress } = this.#options
+    const { digest, size } = descriptor
+    const name = layerEntryName({ ...wishes, digest, diffId, ceilings: this.#ceilings, toolVersion: toolVersion() })
+    const cached = await cachedLayer(cache, name, budget, room, `${this.#image.source}, layer ${digest}`)
+    if (cached !== undefined) {
+      this.usedCache = true
+      progress.start(`layer ${digest}`, size).end('from the cache')
+      return cached
+    }
+    const layer = await scan()
+    await keepLayer(cache, name, layer)
     return layer
   }
 

@@ -33,8 +33,8 @@ export interface ObjectLayer {
   readonly files: ReadonlyMap<OstreeChecksum, CommitFile>
   /** All files, read or not. */
   readonly present: ReadonlySet<OstreeChecksum>
-  /** What container engines show in known places: a link to an object, an empty file, or something else. Importers do not read these entries. */
-  readonly shown: ReadonlyMap<string, OstreeChecksum | 'empty' | 'other'>
+  /** What container engines show in known places: a link to an object by its checksum, `empty`, or `other`. Importers do not read these entries. */
+  readonly shown: ReadonlyMap<string, string>
   readonly hasRepository: boolean
 }
 
@@ -74,7 +74,7 @@ class ObjectScan {
   readonly #dirtrees = new Map<OstreeChecksum, Uint8Array>()
   readonly #files = new Map<OstreeChecksum, CommitFile>()
   readonly #present = new Set<OstreeChecksum>()
-  readonly #shown = new Map<string, OstreeChecksum | 'empty' | 'other'>()
+  readonly #shown = new Map<string, string>()
   #hasRepository = false
   readonly #source: string
   readonly #wishes: ObjectWishes

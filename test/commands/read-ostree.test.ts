@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { inspectImage, type ReadImageOptions } from '../../src/commands/read-image.ts'
+import { openLayerCache } from '../../src/edge/layer-cache.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import type { Descriptor } from '../../src/formats/oci/descriptor.ts'
 import type { ImageContents } from '../../src/image/image-contents.ts'
@@ -137,6 +138,28 @@ describe('images with an ostree commit', () => {
   it('need no RPM database for those who do not ask for packages', async () => {
     const { read } = await same({ layers: commit.layers, labels: labelled(commit) }, { packages: false })
     expect(read).toEqual([0, 1, 2, 3])
+  })
+
+  it('are kept for the next run, which reads only a new layer', async () => {
+    const cache = await openLayerCache(join(where, 'cache'))
+    const labels = labelled(commit)
+    const first = await open({ layers: commit.layers, labels, derived: [replaced] })
+    const fresh = await inspectImage(first.image, { proof: 'ostree', cache })
+    expect([fresh.proof, first.read.length]).toEqual(['ostree-commit', 4])
+    first.read.length = 0
+    const again = await inspectImage(first.image, { proof: 'ostree', cache })
+    expect([again.proof, first.read]).toEqual(['cache', []])
+    expect(comparable(again)).toEqual(comparable(fresh))
+    const [newest] = ['6.1.0-57.x86_64']
+    const derived = [layeredEntries(old, newest ?? '').filter(({ path }) => path.startsWith('usr/lib/modules'))]
+    const second = await open({ layers: commit.layers, labels, derived })
+    const next = await inspectImage(second.image, { proof: 'ostree', cache })
+    expect([next.proof, next.kernelRelease, second.read]).toEqual(['cache', newest, [8]])
+    expect(comparable(next)).toEqual(comparable(await inspectImage(second.image)))
+    // the same layers of the commit read whole are another question
+    second.read.length = 0
+    await inspectImage(second.image, { cache })
+    expect(second.read.sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
   })
 
   it.each([
