@@ -1,8 +1,9 @@
-// An image of the size and shape of a CoreOS base with a new kernel on top: ostree objects with hard links to them, in fifty gzip layers. Always the same bytes.
+// An image of the size and shape of a CoreOS base with a new kernel on top: an ostree commit in gzip layers, and a derived layer. Always the same bytes.
 
 import { createCipheriv, createHash } from 'node:crypto'
-import { directory, file, hardLink, type LayerEntry, makeTar, whiteout } from '../../test/build/layer.ts'
-import type { LayerToWrite } from './layout.ts'
+import { directory, file, type LayerEntry, makeTar, whiteout } from '../../test/build/layer.ts'
+import { checksumOf, commitOf, entriesOf, objectPath, repositoryConfig } from '../../test/build/ostree-commit.ts'
+import type { ImageToWrite, LayerToWrite } from './layout.ts'
 
 const mebibyte = 1 << 20
 const [old, now] = ['6.1.0-55.x86_64', '6.1.0-56.x86_64'] as const
@@ -17,40 +18,94 @@ export const bootPaths: readonly string[] = [
   'usr/lib/os-release',
 ]
 
+export interface LargeImage extends ImageToWrite {
+  /** Objects that boot files are hard links to: tar cannot take one out without the other. */
+  readonly bootObjects: readonly string[]
+}
+
+interface File {
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
 /** `megabytes` of plain tar in `count` layers; half of the bytes cannot be compressed, the others are text. */
-export function* largeImage(megabytes: number, count: number): Generator<LayerToWrite> {
+export function largeImage(megabytes: number, count: number): LargeImage {
   const initramfs = Math.min(100, Math.floor(megabytes / 8))
-  const top = 16 + initramfs
-  const each = ((megabytes - 2 * top) * mebibyte) / (count - 1)
-  for (let index = 0; index < count - 1; index += 1) {
-    const more = index === 3 ? loaders() : index === 7 ? kernel(old, initramfs) : []
-    yield { compression: 'gzip', tar: layer(index, each, more) }
+  const each = ((megabytes - 2 * (16 + initramfs)) * mebibyte) / (count - 1)
+  /** By layer: what stands before the files that fill it. */
+  const special = new Map<number, { readonly name: string; readonly files: () => readonly File[] }>([
+    [3, { name: 'shim-x64-15.8 and grub2-efi-x64-2.12 and test-release-42', files: loaders }],
+    [7, { name: `kernel-core-${old} and initramfs (kernel ${old})`, files: () => kernel(old, initramfs) }],
+  ])
+  const base = Array.from({ length: count - 1 }, (_, index) => index)
+  const filesOf = function* (index: number): Generator<File> {
+    yield* special.get(index)?.files() ?? []
+    yield* filling(index, each)
   }
-  const derived = [whiteout(`usr/lib/modules/${old}`), ...kernel(now, initramfs)]
-  yield {
-    compression: 'gzip',
-    tar: [...derived.map(entry => makeTar([entry], { endBlocks: 0 })), new Uint8Array(1024)],
+  const checksums = new Map<string, string>()
+  for (const index of base) for (const { path, bytes } of filesOf(index)) checksums.set(path, checksumOf(bytes))
+  const { commit, entries } = commitOf(checksums)
+  const baseLayer = function* (index: number): Generator<Uint8Array> {
+    const before = new Set<string>()
+    const tar = (all: readonly LayerEntry[]) => {
+      for (const { path } of all) before.add(path)
+      return makeTar(all, { endBlocks: 0, dialect: 'gnu' })
+    }
+    if (index === 0) for (const entry of entries) yield tar([entry])
+    yield tar([repositoryConfig])
+    for (const { path, bytes } of filesOf(index))
+      yield tar(entriesOf(path, bytes, checksums.get(path) ?? '', before, 'linked'))
+    yield new Uint8Array(1024)
+  }
+  const derived = function* (): Generator<Uint8Array> {
+    const entry = (one: LayerEntry) => makeTar([one], { endBlocks: 0 })
+    yield entry(whiteout(`usr/lib/modules/${old}`))
+    yield entry(directory(`usr/lib/modules/${now}/`))
+    for (const { path, bytes } of kernel(now, initramfs)) yield entry(file(path, bytes))
+    yield new Uint8Array(1024)
+  }
+  const layers = function* (): Generator<LayerToWrite> {
+    for (const index of base)
+      yield {
+        compression: 'gzip',
+        tar: baseLayer(index),
+        description: special.get(index)?.name ?? `component-${index}-1.0`,
+      }
+    yield { compression: 'gzip', tar: derived(), description: 'RUN rpm-ostree override replace' }
+  }
+  return {
+    layers: layers(),
+    labels: diffIds => ({
+      'ostree.commit': commit,
+      'ostree.final-diffid': diffIds[count - 2] ?? '',
+      'ostree.bootable': 'true',
+    }),
+    bootObjects: bootPaths.flatMap(path => {
+      const checksum = checksums.get(path)
+      return checksum === undefined ? [] : [objectPath(checksum, 'file')]
+    }),
   }
 }
 
-/** Plain files: tar cannot take a hard link out of what crane exports without the file that it names. */
-const loaders = (): LayerEntry[] => [
-  file(`${efi}/shimx64.efi`, Buffer.concat([Buffer.from('MZ'), noise('shim', 950_000)])),
-  file(`${efi}/grubx64.efi`, Buffer.concat([Buffer.from('MZ'), noise('grub', 4_000_000)])),
-  file('usr/lib/os-release', 'ID=test\nVERSION_ID=42\n'),
+const loaders = (): File[] => [
+  { path: `${efi}/shimx64.efi`, bytes: Buffer.concat([Buffer.from('MZ'), noise('shim', 950_000)]) },
+  { path: `${efi}/grubx64.efi`, bytes: Buffer.concat([Buffer.from('MZ'), noise('grub', 4_000_000)]) },
+  { path: 'usr/lib/os-release', bytes: Buffer.from('ID=test\nVERSION_ID=42\n') },
 ]
 
-const kernel = (release: string, megabytes: number): LayerEntry[] => [
-  directory(`usr/lib/modules/${release}/`),
-  file(`usr/lib/modules/${release}/vmlinuz`, Buffer.concat([Buffer.from('MZ'), noise(release, 16 * mebibyte)])),
-  file(
-    `usr/lib/modules/${release}/initramfs.img`,
-    Buffer.concat([Buffer.from('070701'), noise(`${release}i`, megabytes * mebibyte)]),
-  ),
+const kernel = (release: string, megabytes: number): File[] => [
+  {
+    path: `usr/lib/modules/${release}/vmlinuz`,
+    bytes: Buffer.concat([Buffer.from('MZ'), noise(release, 16 * mebibyte)]),
+  },
+  {
+    path: `usr/lib/modules/${release}/initramfs.img`,
+    bytes: Buffer.concat([Buffer.from('070701'), noise(`${release}i`, megabytes * mebibyte)]),
+  },
 ]
 
-function* layer(index: number, size: number, more: readonly LayerEntry[]): Generator<Uint8Array> {
-  yield makeTar([directory('sysroot/ostree/repo/objects/'), ...more], { endBlocks: 0, dialect: 'gnu' })
+/** Files of `size` bytes together, with their headers and hard links. */
+function* filling(index: number, size: number): Generator<File> {
   const random = noise(`layer ${index}`, 2 * mebibyte)
   let made = 0
   for (let count = 0; made < size; count += 1) {
@@ -59,18 +114,9 @@ function* layer(index: number, size: number, more: readonly LayerEntry[]): Gener
     const length = count % 500 === 499 ? mebibyte : Math.floor(65_536 * ((word % 1000) / 1000) ** 4)
     const at = word % (random.length - length)
     const bytes = count % 2 === 0 ? random.subarray(at, at + length) : text(index * 100_003 + count, length)
-    const entries = object(`usr/share/component-${index}/directory-${count % 97}/file-${count}`, bytes)
-    made += length + 512 * entries.length
-    yield makeTar(entries, { endBlocks: 0, dialect: 'gnu' })
+    made += Math.ceil(length / 512) * 512 + 3 * 512
+    yield { path: `usr/share/component-${index}/directory-${count % 97}/file-${count}`, bytes }
   }
-  yield new Uint8Array(1024)
-}
-
-/** A file of the repository and its name in the image, as ostree-ext exports them. */
-function object(path: string, bytes: Uint8Array): LayerEntry[] {
-  const hex = createHash('sha256').update(path).update(bytes).digest('hex')
-  const at = `sysroot/ostree/repo/objects/${hex.slice(0, 2)}/${hex.slice(2)}`
-  return [file(`${at}.file`, bytes), hardLink(path, `${at}.file`)]
 }
 
 function text(seed: number, length: number): Uint8Array {

@@ -14,19 +14,27 @@ export interface LayerToWrite {
   readonly windowLog?: number
   /** Of gzip; 6 when left out. */
   readonly level?: number
+  /** What the history says of it. */
+  readonly description?: string
 }
 
-/** One image, named `image`; gives the sum of its layers in bytes, compressed and plain. */
+export interface ImageToWrite {
+  readonly layers: Iterable<LayerToWrite>
+  readonly labels?: (diffIds: readonly string[]) => Readonly<Record<string, string>>
+}
+
+/** One image, named `image`, and the same without its labels, named `plain`; gives the sum of its layers in bytes, compressed and plain. */
 export async function writeLargeLayout(
   directory: string,
-  layers: Iterable<LayerToWrite>,
+  { layers, labels }: ImageToWrite,
 ): Promise<{ readonly stored: number; readonly plain: number; readonly digest: string }> {
   const blobs = join(directory, 'blobs/sha256')
   mkdirSync(blobs, { recursive: true })
   const rows: { mediaType: string; digest: string; size: number }[] = []
   const diffIds: string[] = []
+  const history: { created_by: string }[] = []
   let plain = 0
-  for (const { tar, compression, windowLog, level = 6 } of layers) {
+  for (const { tar, compression, windowLog, level = 6, description = 'layer' } of layers) {
     const [before, after] = [createHash('sha256'), createHash('sha256')]
     const part = join(blobs, 'part')
     async function* hashed(
@@ -61,6 +69,7 @@ export async function writeLargeLayout(
       digest: `sha256:${hex}`,
       size,
     })
+    history.push({ created_by: description })
     diffIds.push(`sha256:${before.digest('hex')}`)
   }
   const put = (mediaType: string, value: unknown) => {
@@ -69,18 +78,22 @@ export async function writeLargeLayout(
     writeFileSync(join(blobs, hex), bytes)
     return { mediaType, digest: `sha256:${hex}`, size: bytes.length }
   }
-  const config = put('application/vnd.oci.image.config.v1+json', {
-    architecture: 'amd64',
-    os: 'linux',
-    config: {},
-    rootfs: { type: 'layers', diff_ids: diffIds },
-  })
-  const mediaType = 'application/vnd.oci.image.manifest.v1+json'
-  const manifest = put(mediaType, { schemaVersion: 2, mediaType, config, layers: rows })
-  const annotations = { 'org.opencontainers.image.ref.name': 'image' }
+  const image = (name: string, own: Readonly<Record<string, string>>) => {
+    const config = put('application/vnd.oci.image.config.v1+json', {
+      architecture: 'amd64',
+      os: 'linux',
+      config: { Labels: own },
+      rootfs: { type: 'layers', diff_ids: diffIds },
+      history,
+    })
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+    const manifest = put(mediaType, { schemaVersion: 2, mediaType, config, layers: rows })
+    return { ...manifest, annotations: { 'org.opencontainers.image.ref.name': name } }
+  }
+  const manifest = image('image', labels?.(diffIds) ?? {})
   writeFileSync(
     join(directory, 'index.json'),
-    JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+    JSON.stringify({ schemaVersion: 2, manifests: [manifest, image('plain', {})] }),
   )
   writeFileSync(join(directory, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
   return { stored: rows.reduce((sum, row) => sum + row.size, 0), plain, digest: manifest.digest }

@@ -49,15 +49,11 @@ function endsOf(parts: readonly Uint8Array[]): number[] {
   })
 }
 
-const objectPath = (checksum: string, kind: string) =>
+export const objectPath = (checksum: string, kind: string) =>
   `sysroot/ostree/repo/objects/${checksum.slice(0, 2)}/${checksum.slice(2)}.${kind}`
 
-/** `layerOf` says for each path in which layer its file is, 0 being the one of the commit. `xattrs`: shared by hard links, or in each file's own object. */
-export function makeCommit(
-  files: CommitFiles,
-  layerOf: (path: string) => number,
-  xattrs: 'linked' | 'own' = 'linked',
-): MadeCommit {
+/** A commit of files by their paths, without the files: its objects, and the directories that it has. */
+export function commitOf(checksums: ReadonlyMap<string, string>) {
   const metas = new Map<string, LayerEntry>()
   const directories: string[] = []
   const put = (kind: string, bytes: Uint8Array) => {
@@ -65,42 +61,70 @@ export function makeCommit(
     metas.set(`${checksum}.${kind}`, file(objectPath(checksum, kind), bytes))
     return checksum
   }
-  const checksums = new Map(Object.entries(files).map(([path, content]) => [path, checksumOf(content)]))
   const meta = put('dirmeta', Buffer.concat([u32(0, 0, 0o40755)]))
-  const walk = (path: string): string => {
-    const below = Object.keys(files).filter(name => name.startsWith(path === '' ? '' : `${path}/`))
-    const rest = below.map(name => name.slice(path === '' ? 0 : path.length + 1))
-    const inside = [...new Set(rest.filter(name => name.includes('/')).map(name => name.split('/')[0] ?? ''))].sort()
-    const here = rest.filter(name => !name.includes('/')).sort()
-    const join = (name: string) => (path === '' ? name : `${path}/${name}`)
-    const trees = inside.map(name => {
-      directories.push(join(name))
+  const root: Directory = { files: new Map(), directories: new Map() }
+  for (const [path, checksum] of checksums) {
+    const parts = path.split('/')
+    let at = root
+    for (const part of parts.slice(0, -1)) {
+      const next: Directory = at.directories.get(part) ?? { files: new Map(), directories: new Map() }
+      at.directories.set(part, next)
+      at = next
+    }
+    at.files.set(parts.at(-1) ?? '', checksum)
+  }
+  const walk = ({ files, directories: below }: Directory, path: string): string => {
+    const trees = [...below].sort(byName).map(([name, inside]) => {
+      const whole = path === '' ? name : `${path}/${name}`
+      directories.push(whole)
       const end = text(name)
-      return framed(Buffer.concat([end, hex(walk(join(name))), hex(meta)]), [end.length + 32, end.length])
+      return framed(Buffer.concat([end, hex(walk(inside, whole)), hex(meta)]), [end.length + 32, end.length])
     })
-    const leaves = here.map(name => tuple(text(name), hex(checksums.get(join(name)) ?? '')))
+    const leaves = [...files].sort(byName).map(([name, checksum]) => tuple(text(name), hex(checksum)))
     return put('dirtree', tuple(array(leaves), array(trees)))
   }
-  const root = walk('')
+  const tree = walk(root, '')
   const head = Buffer.concat([text(''), text('')])
-  const body = Buffer.concat([head, Buffer.alloc(6), u32(0, 0), hex(root), hex(meta)])
-  const commit = framed(body, [48, 2, 1, 0, 0, 0])
-  const name = sha256(commit)
-  const layers: LayerEntry[][] = []
-  for (const [path, content] of Object.entries(files)) {
-    const layer = layerOf(path)
-    while (layers.length <= layer) layers.push([file('sysroot/ostree/repo/config', '[core]\nmode=bare-split-xattrs\n')])
-    layers[layer]?.push(...entriesOf(path, content, checksums.get(path) ?? '', layers[layer] ?? [], xattrs))
-  }
-  const first = [
+  const body = Buffer.concat([head, Buffer.alloc(6), u32(0, 0), hex(tree), hex(meta)])
+  const bytes = framed(body, [48, 2, 1, 0, 0, 0])
+  const commit = sha256(bytes)
+  const entries = [
     directory('./'),
-    file(objectPath(name, 'commit'), commit),
+    file(objectPath(commit, 'commit'), bytes),
     ...metas.values(),
     ...directories.map(path => directory(`./${shown(path)}/`)),
     directory('var/tmp/'),
   ]
-  layers[0] = [...first, ...(layers[0] ?? [])]
-  return { commit: name, layers, checksums }
+  return { commit, entries }
+}
+
+interface Directory {
+  readonly files: Map<string, string>
+  readonly directories: Map<string, Directory>
+}
+
+const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]) => (one < other ? -1 : 1)
+
+/** What begins every layer of a commit. */
+export const repositoryConfig = file('sysroot/ostree/repo/config', '[core]\nmode=bare-split-xattrs\n')
+
+/** `layerOf` says for each path in which layer its file is, 0 being the one of the commit. `xattrs`: shared by hard links, or in each file's own object. */
+export function makeCommit(
+  files: CommitFiles,
+  layerOf: (path: string) => number,
+  xattrs: 'linked' | 'own' = 'linked',
+): MadeCommit {
+  const checksums = new Map(Object.entries(files).map(([path, content]) => [path, checksumOf(content)]))
+  const { commit, entries } = commitOf(checksums)
+  const layers: LayerEntry[][] = []
+  for (const [path, content] of Object.entries(files)) {
+    const layer = layerOf(path)
+    while (layers.length <= layer) layers.push([repositoryConfig])
+    const before = new Set(layers[layer]?.map(entry => entry.path))
+    layers[layer]?.push(...entriesOf(path, content, checksums.get(path) ?? '', before, xattrs))
+  }
+  layers[0] = [...entries, ...(layers[0] ?? [])]
+  return { commit, layers, checksums }
 }
 
 const shown = (path: string) => path.replace(/^usr\/etc(?=\/|$)/, 'etc')
@@ -111,7 +135,7 @@ const target = (content: CommitFiles[string]) =>
 const bytesOf = (content: CommitFiles[string]) =>
   typeof content === 'string' ? Buffer.from(content) : content instanceof Uint8Array ? content : new Uint8Array()
 
-function checksumOf(content: CommitFiles[string]): string {
+export function checksumOf(content: CommitFiles[string]): string {
   const link = target(content)
   const name = text(link ?? '')
   const header = framed(Buffer.concat([u32(0, 0, link === undefined ? 0o100644 : 0o120777, 0), name, noneBut]), [
@@ -120,18 +144,19 @@ function checksumOf(content: CommitFiles[string]): string {
   return sha256(Buffer.concat([u32(header.length, 0), header, bytesOf(content)]))
 }
 
-function entriesOf(
+/** A file of the commit in a layer whose paths are `before`. */
+export function entriesOf(
   path: string,
   content: CommitFiles[string],
   checksum: string,
-  before: readonly LayerEntry[],
+  before: ReadonlySet<string>,
   xattrs: 'linked' | 'own',
 ): LayerEntry[] {
   const link = target(content)
   const bytes = bytesOf(content)
   const shared = objectPath(sha256(noneBut), 'file-xattrs')
   const own = objectPath(checksum, 'file-xattrs-link')
-  const there = (name: string) => before.some(entry => entry.path === name)
+  const there = (name: string) => before.has(name)
   const object = objectPath(checksum, 'file')
   return [
     ...(xattrs === 'linked' && !there(shared) ? [file(shared, noneBut)] : []),
