@@ -35,7 +35,7 @@ process.on('exit', () => writeFileSync(process.env.PEAK_FILE, readFileSync('/pro
 async function read(layers: Iterable<LayerToWrite>): Promise<Answer> {
   scratch = mkdtempSync(join(tmpdir(), 'memory-'))
   const layout = join(scratch, 'layout')
-  await writeLargeLayout(layout, layers)
+  await writeLargeLayout(layout, { layers })
   return await readLayout(layout)
 }
 
