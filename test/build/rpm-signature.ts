@@ -12,6 +12,8 @@ export interface RpmParts {
   readonly payload: Uint8Array
   /** Tags of the signature header besides size and digests. */
   readonly tags?: ReadonlyMap<number, TagValue>
+  /** Tags behind the region of the signature header. */
+  readonly added?: ReadonlyMap<number, TagValue>
 }
 
 /** Header and payload of an RPM file. */
@@ -21,7 +23,7 @@ export function partsOf(rpm: Uint8Array): RpmParts {
 }
 
 /** The RPM file of these parts; size and digests in its signature header fit them. */
-export function assembleRpm({ header, payload, tags }: RpmParts): Uint8Array {
+export function assembleRpm({ header, payload, tags, added }: RpmParts): Uint8Array {
   const hex = (algorithm: string) => createHash(algorithm).update(header).digest('hex')
   const all = new Map<number, TagValue>([
     [269, { string: hex('sha1') }],
@@ -30,7 +32,7 @@ export function assembleRpm({ header, payload, tags }: RpmParts): Uint8Array {
     [1004, { bin: createHash('md5').update(header).update(payload).digest() }],
     ...(tags ?? []),
   ])
-  const signatures = makeRpmHeader(all, { region: 62 })
+  const signatures = makeRpmHeader(all, { region: 62, ...(added === undefined ? {} : { added }) })
   const lead = Buffer.alloc(96)
   lead.set([0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0, 0, 1])
   lead.writeUInt16BE(1, 76)

@@ -364,6 +364,15 @@ describe('a genuine signature', () => {
     expect(rpmAccepts(directory, [keyring.armored(keyOf('rsa'))], rpm).ok).toBe(false)
   })
 
+  it('is accepted with a tag behind the region of the signature header, as IMA tools put it there; rpm agrees', async () => {
+    const bin = keyring.sign(keyOf('rsa'), header)
+    const tags = new Map<number, TagValue>([[signatureTags.rsa, { bin }]])
+    const added = new Map<number, TagValue>([[274, { strings: ['00'] }]])
+    const rpm = assembleRpm({ header, payload, tags, added })
+    expect(await outcome(rpm, pin('rsa')(), false)).toBe('pinned')
+    expect(rpmAccepts(directory, [keyring.armored(keyOf('rsa'))], rpm).ok).toBe(true)
+  })
+
   it('is refused when the file is cut anywhere', async () => {
     const rpm = signed(keyOf('ed25519'))
     const keys = pin('ed25519')()

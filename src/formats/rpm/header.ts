@@ -29,8 +29,8 @@ export const rpmTags = {
   signatureGpg: 1005,
 } as const
 
-/** The first entry of the signature header, and of the main header: both reach over the whole structure. */
-export const regions = { signatures: 62, immutable: 63 } as const
+/** First entry of the main header of a package; it reaches over the whole structure. */
+export const immutableRegion = 63
 
 /** rpm allows 65,535 entries and 256 MiB; a kernel with 10,000 modules has a header of 2 MB. */
 const maxEntries = 0xffff
