@@ -7,6 +7,8 @@ import * as openpgp from 'openpgp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readPackageTrust, trustPackage } from '../../src/commands/package-trust.ts'
 import { ToolError } from '../../src/errors.ts'
+import { certificatesOf } from '../../src/formats/openpgp/certificates.ts'
+import { readPackets } from '../../src/formats/openpgp/packets.ts'
 import { parseRpm } from '../../src/formats/rpm/rpm-file.ts'
 import type { RepositoryPackage } from '../../src/kernel/kernel-packages.ts'
 import { type RpmKey, splitRpmKeys } from '../../src/settings/values.ts'
@@ -83,6 +85,22 @@ describe('keys', () => {
     const flag = openpgp.enums.reasonForRevocation.keyCompromised
     key.subkeys = [await subkey.revoke(key.keyPacket, { flag })]
     expect(await outcome(rpm, [pinned(signerWith(key))])).toBe('RPM_KEY_REVOKED')
+  })
+
+  it('a subkey that another key binds, put behind the pinned one (CVE-2021-3521)', async () => {
+    const { key: stranger } = await makePackageSigner('stranger', { subkey: true })
+    const rpm = await signerWith(stranger).signPackage(plain)
+    const theirs = stranger.toPublic().toPacketList().write()
+    const own = signer.key.toPublic().toPacketList().write()
+    const [primary] = certificatesOf(new Uint8Array(theirs), 'stranger')
+    const packets = readPackets(primary?.bytes ?? new Uint8Array(), 'stranger', 'RPM_KEY_FILE_INVALID')
+    const start = packets.findIndex(({ tag }) => tag === 14)
+    expect(start).toBeGreaterThan(0)
+    const path = join(directory, 'grafted.gpg')
+    writeFileSync(path, Buffer.concat([own, ...packets.slice(start).map(({ bytes }) => bytes)]))
+    const grafted = { fingerprint: signer.fingerprint, key: { path } }
+    expect(await outcome(rpm, [grafted])).toBe('RPM_KEY_UNUSABLE')
+    expect(await outcome(await signer.signPackage(plain), [grafted])).toBe(signer.fingerprint)
   })
 
   it('a certificate whose signatures are gone cannot say that it may sign', async () => {
