@@ -90,6 +90,10 @@ async function placesOf(
   }
   const all = formats.parseMirrorlist(text, url)
   const mirrors = options.allowInsecure ? all : all.filter(one => one.startsWith('https:'))
+  if (mirrors.length > 0 && mirrors.length < all.length)
+    options.log?.info(
+      `${all.length - mirrors.length} of ${all.length} mirrors are left out, since they use plain http (${url})`,
+    )
   if (mirrors.length > 0) return { mirrors, allowed: undefined, boundByMetalink: false }
   throw new ToolError('INSECURE_NOT_ALLOWED', 'all mirrors of an RPM repository use plain http', {
     found: all.slice(0, 3).join(' '),

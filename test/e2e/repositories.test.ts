@@ -126,7 +126,8 @@ describe('a mirror list', () => {
       const run = await world.update({ ...inputs, 'kernel-repositories': `mirrorlist=${list.url}/mirrors` })
       expect(run.outputs, run.stdout).toMatchObject({ outcome: 'created', 'kernel-version': '5.14.0-605.el9.x86_64' })
       expect(warningsOf(run)).toContain('https://localhost:1/os/repodata/repomd.xml')
-      // it has no hashes, so http was not even tried
+      // it has no hashes, so http is not even tried
+      expect(run.stdout).toContain('1 of 3 mirrors are left out, since they use plain http')
       expect(run.stdout).not.toContain('http://127.0.0.1:1/os')
     }))
 

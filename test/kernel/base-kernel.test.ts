@@ -36,6 +36,12 @@ describe('baseKernelOf', () => {
     ).toEqual(five.slice(0, 4))
   })
 
+  it('finds the set of EL8, which has no kernel-modules-core', () => {
+    const three = ['kernel', 'kernel-core', 'kernel-modules']
+    const el8 = three.map(name => installed(name, '4.18.0-553.el8_10'))
+    expect(baseKernelOf([...others, ...el8], 'x86_64')).toMatchObject({ names: three, dist: 'el8_10' })
+  })
+
   it('reads headers of the RPM database as they are', () => {
     const header = makeRpmDatabaseHeader({ name: 'kernel-core', version: '6.1.0', release: '55' })
     expect(baseKernelOf([parseRpmHeader(header, 'rpmdb')], 'x86_64')).toMatchObject({
