@@ -17,6 +17,8 @@ export interface ImageToCheck {
   readonly packages: readonly ExpectedPackage[]
   /** From `downloadKernel`: SHA-256, hex, of the kernel in the package that was downloaded. */
   readonly vmlinuzSha256: string
+  /** Likewise: of its `.vmlinuz.hmac`; undefined where the package has none. */
+  readonly hmacSha256: string | undefined
   readonly clusterVersion: string | undefined
 }
 

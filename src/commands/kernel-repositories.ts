@@ -3,7 +3,7 @@
 import { type FetchedRepository, fetchRepositories } from '../edge/repository-metadata.ts'
 import { type DownloadedPackage, downloadPackages, type PackageOptions, readPackage } from '../edge/rpm-repository.ts'
 import { ToolError } from '../errors.ts'
-import { fileSha256 } from '../formats/rpm/file-list.ts'
+import { fileSha256, listsFile } from '../formats/rpm/file-list.ts'
 import { type HeaderStructure, type RpmHeader, readMainHeader } from '../formats/rpm/header.ts'
 import { repositoryFormats } from '../formats/rpm/repository-formats.ts'
 import type { KernelPackages } from '../kernel/kernel-packages.ts'
@@ -32,6 +32,8 @@ export interface DownloadedKernel {
   readonly packages: readonly VerifiedPackage[]
   /** SHA-256, hex, of the kernel in kernel-core: what the image must hold. */
   readonly vmlinuzSha256: string
+  /** Of its `.vmlinuz.hmac`; undefined where kernel-core has none. */
+  readonly hmacSha256: string | undefined
 }
 
 /**
@@ -46,17 +48,21 @@ export async function downloadKernel(
   const downloaded = await downloadPackages([...kernel.packages, ...kernel.extraPackages], directory, options)
   const packages: VerifiedPackage[] = []
   let vmlinuzSha256: string | undefined
+  let hmacSha256: string | undefined
   for (const one of downloaded) {
     const { file, signer } = await trustPackage(await readPackage(one.path), one.package, options.trust)
     // a copy: the header must not keep the whole file in memory
     const structure = readMainHeader(file.headerBytes.slice(), file.source)
     packages.push({ ...one, header: file.header, structure, signer })
-    if (one.package.name === 'kernel-core') vmlinuzSha256 = fileSha256(file, `lib/modules/${kernel.release}/vmlinuz`)
+    if (one.package.name !== 'kernel-core') continue
+    const modules = `lib/modules/${kernel.release}`
+    vmlinuzSha256 = fileSha256(file, `${modules}/vmlinuz`)
+    if (listsFile(file, `${modules}/.vmlinuz.hmac`)) hmacSha256 = fileSha256(file, `${modules}/.vmlinuz.hmac`)
   }
   if (vmlinuzSha256 === undefined)
     throw new ToolError('RPM_INVALID', 'no package of the kernel is kernel-core', {
       found: kernel.packages.map(({ name }) => name).join(' '),
       wanted: 'kernel-core, which holds the kernel',
     })
-  return { packages, vmlinuzSha256 }
+  return { packages, vmlinuzSha256, hmacSha256 }
 }

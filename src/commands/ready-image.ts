@@ -7,6 +7,7 @@ import { sizeGrowth, sizeSentence } from '../image/size-growth.ts'
 import { layoutFor } from './build-layout.ts'
 import { checkImage } from './check-image.ts'
 import { labelled, predictFor, type ReadyImage } from './image-record.ts'
+import type { DownloadedKernel } from './kernel-repositories.ts'
 import { pullAccessOf } from './open-image.ts'
 import { inspectImage } from './read-image.ts'
 import type { Work } from './update-work.ts'
@@ -14,8 +15,8 @@ import type { Work } from './update-work.ts'
 export interface BuildPlace {
   readonly builders: readonly Builder[]
   readonly scratch: string
-  /** SHA-256, hex, of the kernel in its package. */
-  readonly vmlinuzSha256: string
+  /** What the image must hold. */
+  readonly kernel: Pick<DownloadedKernel, 'vmlinuzSha256' | 'hmacSha256'>
 }
 
 /** Builds where something is to be built. Throws as the build, all findings of the checks together, and as the prediction. */
@@ -33,7 +34,8 @@ export async function readyImage(work: Work, place: BuildPlace): Promise<ReadyIm
         base: base.contents,
         release,
         packages: [...packages, ...extraPackages],
-        vmlinuzSha256: place.vmlinuzSha256,
+        vmlinuzSha256: place.kernel.vmlinuzSha256,
+        hmacSha256: place.kernel.hmacSha256,
         clusterVersion: base.clusterVersion,
       })
       const image = build === null ? source : onBaseLayers(source, base.image)

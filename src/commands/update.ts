@@ -79,8 +79,7 @@ async function proposeLayered(work: Work, scratch: string): Promise<CommandResul
   )
   await inStep('packages', () => checkFit(work, downloaded))
   if (builders instanceof ToolError) return dryRunWithoutBuilder(work, builders, downloaded)
-  const { vmlinuzSha256 } = downloaded
-  const image = await unlessNoBuilder(work, () => readyImage(work, { builders, scratch, vmlinuzSha256 }))
+  const image = await unlessNoBuilder(work, () => readyImage(work, { builders, scratch, kernel: downloaded }))
   if (image instanceof ToolError) return dryRunWithoutBuilder(work, image, downloaded)
   const others = await log.group('Predict what runs now', () =>
     recordsOfOthers(settings, registry, gitops.files, base, log.progress),

@@ -20,6 +20,8 @@ export interface BuiltImage {
   readonly packages: readonly ExpectedPackage[]
   /** SHA-256, hex, of the kernel in its package. */
   readonly vmlinuzSha256: string
+  /** Of `.vmlinuz.hmac` in its package; undefined where that has none. */
+  readonly hmacSha256: string | undefined
   /** The initramfs that is booted; undefined where the image has none. */
   readonly initramfs: InitramfsSeen | undefined
   /** What is inside of the unified kernel image that is booted; undefined for other boot chains. */

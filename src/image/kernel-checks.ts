@@ -131,16 +131,18 @@ function initramfsFaults(names: readonly string[], release: string): string[] {
 /** libkcapi's sha512hmac writes the HMAC and the name; it is compared at boot in FIPS mode. */
 const hmacLine = /^[0-9a-f]{128} [ *]\S*vmlinuz\S*\n?$/
 
-/** Where the base has an HMAC beside its kernel, the image has another one. Fault: KERNEL_HMAC_MISSING. */
+/** Where the base has an HMAC beside its kernel, the image has that of its own kernel's package. Fault: KERNEL_HMAC_MISSING. */
 export function checkKernelHmac(image: BuiltImage): ToolError[] {
-  const { built, base } = image
+  const { built, base, hmacSha256 } = image
   if (base.kernelHmac === null || built.kernelRelease === null) return []
-  const path = `usr/lib/modules/${built.kernelRelease}/.vmlinuz.hmac`
+  const path = `${modulesDirectory}/${built.kernelRelease}/.vmlinuz.hmac`
   const refuse = (found: string) => [
     finding(image, 'KERNEL_HMAC_MISSING', 'the kernel has no .vmlinuz.hmac that fits', { found, path }),
   ]
   if (built.kernelHmac === null) return refuse('no file')
   if (!hmacLine.test(new TextDecoder().decode(built.kernelHmac.subarray(0, 1024)))) return refuse('no HMAC in it')
   const kernelChanged = !same(bytesOf(built, 'kernel'), bytesOf(base, 'kernel'))
-  return kernelChanged && same(built.kernelHmac, base.kernelHmac) ? refuse('the HMAC of the base’s kernel') : []
+  if (kernelChanged && same(built.kernelHmac, base.kernelHmac)) return refuse('the HMAC of the base’s kernel')
+  if (hmacSha256 === undefined || sha256Hex(built.kernelHmac) === hmacSha256) return []
+  return refuse('another file than the package kernel-core has')
 }

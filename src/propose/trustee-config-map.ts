@@ -10,11 +10,14 @@ import { formatYaml } from './yaml-text.ts'
 const name = 'rvps-reference-values'
 /** The keys that the two shapes stand under. */
 const dataKey: Readonly<Record<TrusteeShape, string>> = { list: 'reference-values.json', map: 'reference_value' }
-/** PCRs that policies for these clusters read, and the names they read them by. */
-const valueNames = new Map([
+/** PCRs that policies for these clusters read, and the names they read them by; only unified kernel images have a value for PCR 11. */
+const valueNames = [
   ['4', 'tpm_pcr4'],
+  ['11', 'tpm_pcr11'],
+  ['11', 'snp_pcr11'],
+  ['11', 'tdx_pcr11'],
   ['14', 'tpm_pcr14'],
-])
+] as const
 
 /** Name → sha256 values, lower-case hex, sorted, each once. */
 export type ReferenceValues = ReadonlyMap<string, readonly string[]>
@@ -26,7 +29,7 @@ export function configMapPath(directory: string): string {
 /** The union over the predictions of all records that are not retired. */
 export function referenceValues(records: readonly StoredRecord[]): ReferenceValues {
   const predictions = records.flatMap(({ record }) => (record.retired === undefined ? record.predictions : []))
-  const entries = [...valueNames].map(([pcr, valueName]): [string, string[]] => {
+  const entries = valueNames.map(([pcr, valueName]): [string, string[]] => {
     const values = predictions.flatMap(prediction => prediction.pcrs[pcr]?.sha256 ?? [])
     return [valueName, [...new Set(values)].sort()]
   })

@@ -108,6 +108,13 @@ describe('a stand-in that does wrong', () => {
     'other-grub': top => expect(top.has('usr/lib/bootupd/updates/EFI/redhat/grubx64.efi')).toBe(true),
     'file-in-boot': top => expect([...top.keys()].some(path => path.startsWith('boot/'))).toBe(true),
     'kubelet-removed': top => expect(top.has('usr/bin/.wh.kubelet')).toBe(true),
+    'kubelet-changed': top =>
+      expect(
+        Buffer.from(top.get('usr/share/rpm/rpmdb.sqlite') ?? []).includes('openshift-kubelet\x009.0\x001.el9'),
+      ).toBe(true),
+    'other-hmac': top =>
+      expect(Buffer.from(top.get(`${modules}/.vmlinuz.hmac`) ?? []).toString()).toMatch(/^(?:ab){64} /),
+    'modules-not-indexed': top => expect(top.has(`${modules}/modules.dep`)).toBe(false),
     'hmac-removed': top => expect(top.has(`${modules}/.vmlinuz.hmac`)).toBe(false),
   }
 

@@ -32,6 +32,8 @@ export interface BaseImageParts {
   /** Paths to leave out, for bases that are to be refused. */
   readonly without?: readonly string[]
   readonly kubeletVersion?: string
+  /** Version of the package openshift-kubelet; 1.0 when left out. */
+  readonly kubeletPackage?: string
   /** Makes rpmdb.sqlite of these packages; the stand-in's own writer when left out. */
   readonly makeRpmDatabase?: (packages: readonly PackagedRpm[]) => Uint8Array
 }
@@ -167,8 +169,9 @@ function writeBase(root: string, parts: BaseImageParts, programs: Readonly<Recor
   write(`${top('shim')}/BOOT/BOOTX64.EFI`, parts.shim, 0o700)
   mkdirSync(join(root, 'usr/share/rpm'), { recursive: true })
   const others = ['bash', 'openshift-kubelet', 'rpm-ostree'].map(name => {
-    const input = { name, version: '1.0', release: '1.el9' }
-    return { name, file: `${name}-1.0-1.el9.x86_64.rpm`, bytes: makeRpm(input), input }
+    const version = (name === 'openshift-kubelet' ? parts.kubeletPackage : undefined) ?? '1.0'
+    const input = { name, version, release: '1.el9' }
+    return { name, file: `${name}-${version}-1.el9.x86_64.rpm`, bytes: makeRpm(input), input }
   })
   const all = [...others, ...parts.kernelPackages]
   layerPackages({ root, how: 'install', files: all.map(({ file, bytes }) => ({ name: file, bytes })) })

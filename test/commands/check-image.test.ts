@@ -40,6 +40,8 @@ async function contentsOf(name: string, ...layers: readonly (readonly LayerEntry
   return await inspectImage(await openLayout(path, { architecture: 'amd64' }))
 }
 
+const hmacOf = (release: string) => kernelFiles(release).find(({ path }) => path.endsWith('.hmac'))?.content ?? ''
+
 /** The findings on an image with these layers above the base, by code. */
 async function findings(
   layers: readonly (readonly LayerEntry[])[],
@@ -55,6 +57,7 @@ async function findings(
     base: await contentsOf('base', base),
     built: await contentsOf('built', options.below ?? base, ...layers),
     release: options.release ?? to,
+    hmacSha256: createHash('sha256').update(hmacOf(to)).digest('hex'),
     clusterVersion: options.clusterVersion,
     packages: kernelPackages(options.release ?? to),
     vmlinuzSha256: createHash('sha256')
@@ -125,6 +128,11 @@ describe('checkImage', () => {
     ['a file deep below /boot', ['BOOT_DIRECTORY_NOT_EMPTY'], [...good, file('boot/loader/entries/a.conf', 'title')]],
     ['no kubelet', ['NODE_SOFTWARE_MISSING'], [...good, whiteout('usr/bin/kubelet')]],
     ['no HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`)],
+    [
+      'the HMAC of other bytes',
+      ['KERNEL_HMAC_MISSING'],
+      changed(`${newKernel}/.vmlinuz.hmac`, `${'ab'.repeat(64)}  vmlinuz\n`),
+    ],
     ['an empty HMAC', ['KERNEL_HMAC_MISSING'], changed(`${newKernel}/.vmlinuz.hmac`, '')],
     ['a unified kernel image beside GRUB', ['BOOT_CHAIN_UNCLEAR'], [...good, file(`${newKernel}/linux.efi`, 'MZ')]],
     ['modules that depmod did not index', ['MODULES_NOT_INDEXED'], changed(`${newKernel}/modules.dep`)],

@@ -11,7 +11,7 @@ import { openLayout } from '../../src/edge/oci-layout.ts'
 import { type ErrorCode, ToolError, ToolErrors } from '../../src/errors.ts'
 import { assembleLayeredImage, makeBaseImage } from '../build/base-image.ts'
 import { makeKernel } from '../build/boot-files.ts'
-import { kernelRelease, makeKernelRpms } from '../build/kernel-rpms.ts'
+import { kernelRelease, makeKernelRpms, type PackagedRpm } from '../build/kernel-rpms.ts'
 import { type MadeImage, writeLayout } from '../build/oci-layout.ts'
 import { type StandInFault, standInFaults } from '../build/stand-in/faults.ts'
 
@@ -30,7 +30,10 @@ const refusals: Readonly<Record<Exclude<StandInFault, 'fails' | 'prints-commands
   'other-grub': ['BOOT_LOADER_CHANGED'],
   'file-in-boot': ['BOOT_DIRECTORY_NOT_EMPTY'],
   'kubelet-removed': ['NODE_SOFTWARE_MISSING'],
+  'kubelet-changed': ['NODE_SOFTWARE_CHANGED'],
   'hmac-removed': ['KERNEL_HMAC_MISSING'],
+  'other-hmac': ['KERNEL_HMAC_MISSING'],
+  'modules-not-indexed': ['MODULES_NOT_INDEXED'],
 }
 
 async function opened<T>(
@@ -44,6 +47,12 @@ async function opened<T>(
   } finally {
     rmSync(directory, { recursive: true })
   }
+}
+
+function hmacOf(packages: readonly PackagedRpm[]): string {
+  const files = packages.flatMap(({ input }) => input.files ?? [])
+  const content = files.find(({ path }) => path.endsWith('/.vmlinuz.hmac'))?.content ?? ''
+  return createHash('sha256').update(content).digest('hex')
 }
 
 async function findings(fault?: StandInFault): Promise<readonly ErrorCode[]> {
@@ -61,6 +70,7 @@ async function findings(fault?: StandInFault): Promise<readonly ErrorCode[]> {
       vmlinuzSha256: createHash('sha256')
         .update(makeKernel({ seed: kernel.seed, release: kernelRelease(kernel) }))
         .digest('hex'),
+      hmacSha256: hmacOf(packages),
       clusterVersion: undefined,
     })
     return []

@@ -62,7 +62,10 @@ describe('a build that went wrong without saying so', () => {
     ['other-grub', 'BOOT_LOADER_CHANGED', 'not those of its base', `${efi}/redhat/grubx64.efi is changed`],
     ['file-in-boot', 'BOOT_DIRECTORY_NOT_EMPTY', 'boot/vmlinuz-left-behind'],
     ['kubelet-removed', 'NODE_SOFTWARE_MISSING', 'usr/bin/kubelet'],
+    ['kubelet-changed', 'NODE_SOFTWARE_CHANGED', 'openshift-kubelet-9.0-1.el9.x86_64 instead of openshift-kubelet-1.0'],
     ['hmac-removed', 'KERNEL_HMAC_MISSING', `${modules}/.vmlinuz.hmac`],
+    ['other-hmac', 'KERNEL_HMAC_MISSING', 'another file than the package kernel-core has'],
+    ['modules-not-indexed', 'MODULES_NOT_INDEXED', `${modules}/modules.dep`],
   ]
   for (const [fault, code, ...words] of rows)
     it.concurrent(`${fault}: ${code}`, async () => {
@@ -270,6 +273,13 @@ describe('boot files whose PCR values cannot be promised', () => {
       parts: twice,
       code: 'OPERATOR_WOULD_NOT_APPROVE',
       words: ['measures the kernel 2 times', 'target trustee'],
+    },
+    {
+      name: 'a kubelet that is newer than the cluster',
+      parts: () => ({ kubeletPackage: '4.20.1' }),
+      inputs: { 'cluster-version': '4.19.30' },
+      code: 'KUBELET_TOO_NEW',
+      words: ['openshift-kubelet 4.20.1, Kubernetes 1.33', 'at most Kubernetes 1.32 of cluster 4.19.30'],
     },
     {
       name: 'a kernel that no PCR covers, as Secure Boot is off',

@@ -198,6 +198,9 @@ describe('an image with a unified kernel image', () => {
       expect(world.github.pullRequests[0]?.body).toContain('| any, Secure Boot on | kernel | PCR 4 |')
       const name = `osimg-${run.outputs.digest?.slice(7, 39)}`
       expect(world.git.text('show', `${branch}:clusters/one/os-images/${name}.yaml`)).toContain('bootChain: shim-uki')
+      const path = 'clusters/one/reference-values/rvps-reference-values.yaml'
+      for (const value of ['tpm_pcr4', 'tpm_pcr11', 'tpm_pcr14'])
+        expect(world.git.text('show', `${branch}:${path}`)).toContain(`"name": "${value}"`)
     }))
 
   it.concurrent('is refused when it holds the old one', () =>

@@ -51,6 +51,13 @@ export function fileSha256(file: RpmFile, path: string): string {
   return digest
 }
 
+/** Whether the package has this file, by the names that `fileSha256` takes for one. Throws RPM_INVALID when the list is damaged. */
+export function listsFile(file: RpmFile, path: string): boolean {
+  const cursor = new ByteCursor(file.headerBytes, file.source, { code: 'RPM_INVALID' })
+  const wanted = plain(path)
+  return [...filePaths(readHeaderStructure(cursor, 'header'))].some(one => plain(one.path) === wanted)
+}
+
 /** Directories of a header end with a slash. */
 function plain(path: string): string {
   return path.replace(/^\.?\/+/, '').replace(/^usr\//, '')

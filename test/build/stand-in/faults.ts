@@ -15,7 +15,10 @@ export const standInFaults = {
   'other-grub': 'changes GRUB',
   'file-in-boot': 'leaves a file below /boot',
   'kubelet-removed': 'removes the kubelet',
+  'kubelet-changed': 'changes the version of the kubelet in the RPM database',
   'hmac-removed': 'removes the HMAC file beside the kernel',
+  'other-hmac': 'writes the HMAC of other bytes beside the kernel',
+  'modules-not-indexed': 'leaves no modules.dep',
 } as const
 
 export type StandInFault = keyof typeof standInFaults

@@ -17,6 +17,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { type CpioEntry, readCpio } from '../../../src/formats/rpm/cpio.ts'
 import { checkRpmDigests } from '../../../src/formats/rpm/rpm-digests.ts'
 import { parseRpm, type RpmFile } from '../../../src/formats/rpm/rpm-file.ts'
+import { makeRpm } from '../rpm.ts'
 import { faultFile, type StandInFault } from './faults.ts'
 import { makeInitramfsOf, writeModulesDep } from './initramfs.ts'
 import { blobOf } from './package-header.ts'
@@ -60,11 +61,18 @@ export function layerPackages({ root, how, files }: PackagesToLayer): string[] {
       lines.push(`${file.header.name} ${old === undefined ? version : `${old.version} -> ${version}`}`)
     }
     if (fault !== 'old-rpmdb-entry') for (const { number } of replaced) database.remove(number)
+    if (fault === 'kubelet-changed') changeKubelet(database, installed)
     finishKernels(root, fault)
     return lines
   } finally {
     database.close()
   }
+}
+
+function changeKubelet(database: RpmDatabase, installed: readonly InstalledPackage[]): void {
+  const name = 'openshift-kubelet'
+  for (const one of installed) if (one.name === name) database.remove(one.number)
+  database.add(blobOf(readPackage(name, makeRpm({ name, version: '9.0', release: '1.el9' })).headerBytes))
 }
 
 export function faultOf(root: string): StandInFault | undefined {
@@ -143,6 +151,8 @@ function finishKernels(root: string, fault: StandInFault | undefined): void {
     const initramfs = fault === 'empty-initramfs' ? new Uint8Array() : makeInitramfsOf(directory, other)
     if (fault !== 'no-initramfs') writeFileSync(join(directory, 'initramfs.img'), initramfs, { mode: 0o600 })
     if (fault === 'hmac-removed') rmSync(join(directory, '.vmlinuz.hmac'))
+    if (fault === 'other-hmac') writeFileSync(join(directory, '.vmlinuz.hmac'), `${'ab'.repeat(64)}  vmlinuz\n`)
+    if (fault === 'modules-not-indexed') rmSync(join(directory, 'modules.dep'))
     if (fault === 'second-kernel') cpSync(directory, `${directory}.second`, { recursive: true })
   }
   spoilBase(root, fault)
