@@ -123,10 +123,7 @@ async function fetchFrom(mirror: string, reading: Reading): Promise<FetchedRepos
   const others = mirrors.filter(other => other !== mirror).slice(0, mirrorsAsked - 1)
   const packages: RepositoryPackage[] = []
   const source = locate(mirror, primary)
-  const { size, checksum } = primary
-  const progress = options.log?.progress.start(source, size ?? undefined)
-  await downloadFile(source, path, { maxSize: ceilings.file, size, checksum }, here, progress).finally(progress?.end)
-  const text = readMetadataText(path, source, open => checkedOpen(open, primary, source))
+  const text = await metadataFile(primary, { source, path }, here)
   for await (const { href, xmlBase, checksum: own, ...one } of formats.readPrimary(text, names, source)) {
     const location = { href, xmlBase }
     packages.push({
@@ -141,6 +138,57 @@ async function fetchFrom(mirror: string, reading: Reading): Promise<FetchedRepos
     })
   }
   return { url: mirror, timestamp, packages }
+}
+
+/** Downloads one file of metadata to `path` and gives its text. */
+async function metadataFile(
+  reference: MetadataReference,
+  { source, path }: { readonly source: string; readonly path: string },
+  options: DownloadOptions,
+): Promise<AsyncIterable<string>> {
+  const { size, checksum } = reference
+  const progress = options.log?.progress.start(source, size ?? undefined)
+  const expected = { maxSize: ceilings.file, size, checksum }
+  await downloadFile(source, path, expected, options, progress).finally(progress?.end)
+  return readMetadataText(path, source, open => checkedOpen(open, reference, source))
+}
+
+/**
+ * What `read` makes of the advisories of each repository that has some, in the order of `texts`. Throws as `fetchRepositories`, and as `read`.
+ */
+export async function readAdvisories<T>(
+  texts: readonly string[],
+  formats: RepositoryFormats,
+  options: DownloadOptions,
+  read: (text: AsyncIterable<string>, source: string) => Promise<T>,
+): Promise<T[]> {
+  return await withTemporaryDirectory('attested-os-update-metadata-', async directory => {
+    const answers: T[] = []
+    for (const [index, source] of texts.map(formats.parseRepositorySource).entries()) {
+      refuseInsecure(source.url, options)
+      const places = await placesOf(source, formats, options)
+      const path = join(directory, `updateinfo-${index}`)
+      const ask = (mirror: string) =>
+        readAdvisoriesFrom(mirror, { places, names: new Set(), formats, options, path }, read)
+      answers.push(...(await fromMirrors(places.mirrors, ask, options.log)))
+    }
+    return answers
+  })
+}
+
+/** One answer, or none where the repository has no advisories. */
+async function readAdvisoriesFrom<T>(
+  mirror: string,
+  reading: Reading,
+  read: (text: AsyncIterable<string>, source: string) => Promise<T>,
+): Promise<T[]> {
+  const { places, formats, path } = reading
+  const options = places.boundByMetalink ? { ...reading.options, allowInsecure: true } : reading.options
+  const here = forMirrors(options, places.mirrors.length)
+  const { updateinfo } = await fetchRepomd(mirror, { ...reading, options: here })
+  if (updateinfo === null) return []
+  const source = formats.resolveLocation(mirror, updateinfo, reading.options.allowInsecure)
+  return [await read(await metadataFile(updateinfo, { source, path }, here), source)]
 }
 
 async function fetchRepomd(mirror: string, { places, formats, options }: Reading): Promise<Repomd> {
