@@ -4,9 +4,7 @@ import { type Builder, findBuilders } from '../edge/builder.ts'
 import { environment, withScratchDirectory } from '../edge/surroundings.ts'
 import { inStep, ToolError } from '../errors.ts'
 import { formatPinnedReference } from '../formats/oci/reference.ts'
-import { readChangelog } from '../formats/rpm/changelog.ts'
 import { formatEvr } from '../formats/rpm/version.ts'
-import { type KernelChanges, kernelChanges } from '../kernel/changelog.ts'
 import { checkTree } from '../propose/repository-change.ts'
 import { standingOf } from '../propose/standing.ts'
 import { chooseKernelFor, readBase } from './base-kernel.ts'
@@ -16,7 +14,7 @@ import type { Command, CommandResult } from './command.ts'
 import { dryRun, dryRunWithoutBuilder } from './dry-run.ts'
 import { readGitOps, readSituation } from './gitops.ts'
 import { baseRecord, layeredRecord, recordsOfOthers } from './image-record.ts'
-import type { DownloadedKernel } from './kernel-repositories.ts'
+import { kernelNews } from './kernel-news.ts'
 import { registryOf } from './open-image.ts'
 import { preflight } from './preflight.ts'
 import { proposalOf, propose, publish } from './propose-image.ts'
@@ -84,25 +82,16 @@ async function proposeLayered(work: Work, scratch: string): Promise<CommandResul
   const others = await log.group('Predict what runs now', () =>
     recordsOfOthers(settings, registry, gitops.files, base, log.progress),
   )
+  const news = await log.group('Read what is new in the kernel', () => kernelNews(work, downloaded))
   const proposal = proposalOf(work, layeredRecord(image, { ...work, packages: downloaded.packages }), others, {
     size: [image.size],
-    kernelChanges: changesOf(work, downloaded),
+    ...news,
     ...pulls,
   })
   if (proposal.change.files.length === 0) return sameAgain(work, proposal.record.image)
   if (settings.dryRun) return dryRun(known(work), image, proposal)
   await publish(work, image, others.labelledBase)
   return await propose(work, image, proposal)
-}
-
-/** What the signed header of kernel-core says is new since the kernel in use, else since that of the base. */
-function changesOf(
-  { settings, situation, base, choice }: Work,
-  { packages }: DownloadedKernel,
-): KernelChanges | undefined {
-  const core = packages.find(one => one.package.name === 'kernel-core')
-  const current = standingOf(situation, settings.pools).inUse ?? base.kernel.evr
-  return core && kernelChanges(readChangelog(core.structure), current, choice.kernel.evr)
 }
 
 /** The base image as it is: nothing is built, and nothing pushed unless it needs a label. */

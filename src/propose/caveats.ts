@@ -1,6 +1,7 @@
 // The end of a pull request's text: how to check it, what merging does, and plainly what was not checked or not done.
 
 import { parsePinnedReference } from '../formats/oci/reference.ts'
+import type { Advisory } from '../formats/rpm/updateinfo.ts'
 import type { KernelChanges } from '../kernel/changelog.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Summary } from './headline.ts'
@@ -15,6 +16,8 @@ export interface RunFacts {
   readonly downgraded: boolean
   /** Above the kernel in use, or where nothing is known of that, above the base's; undefined: nothing is. */
   readonly kernelChanges?: KernelChanges | undefined
+  /** Of the same step, from the repositories. */
+  readonly advisories?: readonly Advisory[]
   /** What the image adds to its base, as a sentence; none where nothing is known of it. */
   readonly size: readonly string[]
   /** http: repositories or registries that were really used. */

@@ -2,6 +2,7 @@
 
 import { formatPinnedReference, parsePinnedReference } from '../formats/oci/reference.ts'
 import type { Settings } from '../settings/settings.ts'
+import { advisoriesSection } from './advisories.ts'
 import { checksSection, mergeSection, notDoneSection, type RunFacts } from './caveats.ts'
 import { changeKeyLine, formatCommitMessage } from './commit-message.ts'
 import type { PcrComparison } from './comparison.ts'
@@ -36,6 +37,9 @@ export function pullRequestText(
     ...(run.kernelChanges === undefined
       ? []
       : [{ title: 'New in the kernel', text: kernelChangesSection(run.kernelChanges), kept: false }]),
+    ...(run.advisories === undefined || run.advisories.length === 0
+      ? []
+      : [{ title: 'Advisories', text: advisoriesSection(run.advisories), kept: false }]),
     { title: 'Packages', text: packages(record), kept: false },
     { title: 'Check it yourself', text: checksSection(record, run), kept: true },
     { title: 'When this is merged', text: mergeSection(settings, change, run), kept: true },

@@ -87,6 +87,11 @@ export function createRepository(
   mkdirSync(join(top, 'Packages'))
   for (const [name, bytes] of rpms) writeFileSync(join(top, 'Packages', name), bytes)
   run('createrepo_c', '--quiet', '--no-database', ...options, top)
+  return filesBelow(top)
+}
+
+/** Path below a directory → bytes. */
+export function filesBelow(top: string): Map<string, Uint8Array> {
   return new Map(files(top).map(name => [name, new Uint8Array(readFileSync(join(top, name)))]))
 }
 
