@@ -49,6 +49,23 @@ function endsOf(parts: readonly Uint8Array[]): number[] {
   })
 }
 
+/** Files and directories, sorted by name, with their checksums. */
+export function makeDirtree(
+  files: readonly (readonly [string, string])[],
+  directories: readonly (readonly [string, string])[],
+  meta: string,
+): Uint8Array {
+  const leaves = files.map(([name, checksum]) => tuple(text(name), hex(checksum)))
+  const trees = directories.map(([name, checksum]) => tuple(text(name), hex(checksum), hex(meta)))
+  return tuple(array(leaves), array(trees))
+}
+
+export function makeCommitObject(root: string, meta: string): Uint8Array {
+  const head = Buffer.concat([text(''), text('')])
+  const body = Buffer.concat([head, Buffer.alloc(6), u32(0, 0), hex(root), hex(meta)])
+  return framed(body, [48, 2, 1, 0, 0, 0])
+}
+
 export const objectPath = (checksum: string, kind: string) =>
   `sysroot/ostree/repo/objects/${checksum.slice(0, 2)}/${checksum.slice(2)}.${kind}`
 
@@ -77,16 +94,11 @@ export function commitOf(checksums: ReadonlyMap<string, string>) {
     const trees = [...below].sort(byName).map(([name, inside]) => {
       const whole = path === '' ? name : `${path}/${name}`
       directories.push(whole)
-      const end = text(name)
-      return framed(Buffer.concat([end, hex(walk(inside, whole)), hex(meta)]), [end.length + 32, end.length])
+      return [name, walk(inside, whole)] as const
     })
-    const leaves = [...files].sort(byName).map(([name, checksum]) => tuple(text(name), hex(checksum)))
-    return put('dirtree', tuple(array(leaves), array(trees)))
+    return put('dirtree', makeDirtree([...files].sort(byName), trees, meta))
   }
-  const tree = walk(root, '')
-  const head = Buffer.concat([text(''), text('')])
-  const body = Buffer.concat([head, Buffer.alloc(6), u32(0, 0), hex(tree), hex(meta)])
-  const bytes = framed(body, [48, 2, 1, 0, 0, 0])
+  const bytes = makeCommitObject(walk(root, ''), meta)
   const commit = sha256(bytes)
   const entries = [
     directory('./'),

@@ -5,13 +5,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { runCommandLine } from '../../src/commands/from-command-line.ts'
 import { inspectImage } from '../../src/commands/read-image.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
 import { noCredentials } from '../../src/edge/registry-credentials.ts'
 import type { Descriptor } from '../../src/formats/oci/descriptor.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
-import type { ImageContents } from '../../src/image/image-contents.ts'
+import { type ImageContents, tocNote } from '../../src/image/image-contents.ts'
 import type { ImageSource } from '../../src/image/image-source.ts'
 import { seededBytes } from '../build/boot-files.ts'
 import { baseEntries, layeredEntries } from '../build/coreos.ts'
@@ -150,5 +151,36 @@ describe('zstd:chunked layers', () => {
         code: expect.stringMatching(/^(?:DIGEST_MISMATCH|LAYER_INVALID)$/),
       })
     }
+  })
+
+  it('are marked in what commands print', async () => {
+    await layoutOf(base)
+    const run = async (...words: string[]) => {
+      let [stdout, stderr] = ['', '']
+      const code = await runCommandLine({
+        words: [...words, '--image', `oci:${where}`, '--cache', 'false'],
+        environment: {},
+        directory: where,
+        version: '0',
+        stdout: text => {
+          stdout += text
+        },
+        stderr: text => {
+          stderr += text
+        },
+      })
+      return { code, stdout, stderr }
+    }
+    const trusted = await run('predict', '--json', '--trust-toc')
+    expect(trusted.code, trusted.stderr).toBe(0)
+    const { image, predictions } = JSON.parse(trusted.stdout)
+    expect(image.proof).toBe('toc')
+    for (const { notes } of predictions) expect(notes).toContain(tocNote)
+    const whole = JSON.parse((await run('predict', '--json')).stdout)
+    expect(whole.image.proof).toBe('all-layers')
+    expect(JSON.stringify(whole)).not.toContain(tocNote)
+    // lines are broken where a terminal ends
+    expect((await run('predict', '--trust-toc')).stdout.replace(/\s+/g, ' ')).toContain(tocNote)
+    expect((await run('boot-files', '--trust-toc')).stdout).toContain(tocNote)
   })
 })
