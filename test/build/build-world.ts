@@ -62,6 +62,7 @@ export class BuildWorld {
   async update(
     changes: Readonly<Record<string, string>> = {},
     onStart: (child: { kill(signal: NodeJS.Signals): void }) => void = () => undefined,
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<BuildRunResult> {
     const record = join(this.#wrappers, 'environment')
     writeFileSync(record, '')
@@ -73,6 +74,7 @@ export class BuildWorld {
         TMPDIR: this.#short,
         GITHUB_TOKEN: 'token-of-the-workflow',
         ACTIONS_RUNTIME_TOKEN: 'token-of-the-runner',
+        ...environment,
       },
     })
     return {

@@ -106,6 +106,18 @@ describe('the builders that are installed', () => {
   })
 })
 
+describe('a machine of another architecture than the image', () => {
+  it('is refused when the builder is chosen, before anything is downloaded', async () => {
+    program('podman', 'echo podman version 5.0.0')
+    vi.stubEnv('PATH', directory)
+    const other = process.arch === 's390x' ? 'amd64' : 's390x'
+    const error = await expectToolError('BUILDER_NOT_FOUND', findBuilders('podman', { PATH: directory }, other))
+    expect(error.wanted).toBe(other)
+    const own = { x64: 'amd64', arm64: 'arm64' }[process.arch as string]
+    expect(await findBuilders('podman', { PATH: directory }, own)).toEqual([{ name: 'podman', version: '5.0.0' }])
+  })
+})
+
 describe('pulling the base', () => {
   it.each([
     [true, ['--tls-verify=false']],
@@ -220,6 +232,17 @@ describe('a failure of the builder', () => {
     ['error setting supplemental groups list: operation not permittedsubprocess exited', 'usermod --add-subuids'],
     ['write /var/tmp/x: no space left on device', 'free some space'],
     ['error: writing: No space left on device (os error 28)', 'free some space'],
+    ['exec container process `/bin/sh`: Exec format error', 'another architecture'],
+    ['the --mount option requires BuildKit.', 'docker-buildx'],
+    ['ERROR: BuildKit is enabled but the buildx component is missing or broken.', 'docker-buildx'],
+    ['dracut[E]: Failed to install module ostree', 'initramfs'],
+    ['dracut: FAILED: /usr/lib/dracut/dracut-install -D /tmp/x', 'initramfs'],
+    ['reading manifest: unauthorized: authentication required', 'pull-secret'],
+    ['Error response from daemon: pull access denied for base, repository does not exist', 'pull-secret'],
+    ['x509: certificate signed by unknown authority', 'ca-bundle'],
+    ['tls: failed to verify certificate: x509: certificate has expired or is not yet valid', 'has expired'],
+    ['Curl error (56): sslv3 alert certificate expired', 'has expired'],
+    ['Error: chown /var: operation not supported', 'ext4 or xfs'],
   ])('explains %j', (line, hint) => {
     expect(failure(line).hint).toContain(hint)
   })

@@ -10,6 +10,7 @@ import { renderContainerfile } from '../../src/layering/containerfile.ts'
 import { planLayering } from '../../src/layering/layering-plan.ts'
 import type { BaseImage } from '../build/base-image.ts'
 import { kernelRelease, type PackagedRpm } from '../build/kernel-rpms.ts'
+import type { MadeImage } from '../build/oci-layout.ts'
 import { startRegistry, type TestRegistry } from '../build/registry.ts'
 
 export interface BuildRun {
@@ -42,8 +43,12 @@ export class BuildBench {
 
   /** Puts a base into the registry. */
   publish(base: BaseImage): PinnedReference {
-    this.registry.add('coreos', base.image, 'stable')
-    return { registry: this.registry.host, repository: 'coreos', digest: base.image.digest }
+    return this.publishImage(base.image)
+  }
+
+  publishImage(image: MadeImage): PinnedReference {
+    this.registry.add('coreos', image, 'stable')
+    return { registry: this.registry.host, repository: 'coreos', digest: image.digest }
   }
 
   /** The Containerfile that `update` would write for these packages. */

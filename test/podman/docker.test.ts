@@ -1,21 +1,24 @@
 // Builds with docker: Debian's dockerd and its program, with storage of their own.
 
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type Builder, findBuilders } from '../../src/edge/builder.ts'
+import { type Builder, buildImage, findBuilders } from '../../src/edge/builder.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
 import { openRegistry } from '../../src/edge/registry.ts'
 import { noCredentials } from '../../src/edge/registry-credentials.ts'
 import type { PinnedReference } from '../../src/formats/oci/reference.ts'
 import { onBaseLayers } from '../../src/image/base-layers.ts'
 import { type BaseImage, makeBaseImage } from '../build/base-image.ts'
+import { BuildWorld } from '../build/build-world.ts'
+import { DockerRegistry } from '../build/docker-registry.ts'
 import { DockerServer } from '../build/docker-server.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import { makeKernelRpms } from '../build/kernel-rpms.ts'
 import { BuildBench, readLayout, unpackLayer } from './build.ts'
+import { foreign, small } from './small-images.ts'
 
 const server = await DockerServer.start()
 const reason = typeof server === 'string' ? server : undefined
@@ -130,6 +133,61 @@ function buildTests(): void {
     const error = await expectToolError('BUILDER_NOT_FOUND', work)
     expect(error.message).toBe('docker cannot run a command in the base image')
     expect(error.hint).toContain('BuildKit')
+  })
+
+  it('is refused a base that only others may pull, and gets it with our credential alone', async () => {
+    const closed = await DockerRegistry.start({ user: 'reader', password: 'of-the-test' })
+    try {
+      const from = { registry: closed.host, repository: 'base', digest: small.digest } as const
+      await closed.add('base', small, 'v1')
+      const denied = await expectToolError('IMAGE_NOT_FOUND', built('ARG BASE\nFROM $BASE\n', from, []))
+      expect(denied.hint).toContain('login')
+      const credential = { kind: 'password', username: 'reader', password: 'of-the-test' } as const
+      const access = { pullSecret: undefined, credential, registriesConf: undefined, caBundle: undefined }
+      const work = join(bench.directory, 'login')
+      mkdirSync(join(work, 'context'), { recursive: true })
+      const result = await buildImage({
+        builders: [await docker()],
+        base: from,
+        contextDirectory: join(work, 'context'),
+        containerfile: 'ARG BASE\nFROM $BASE\nRUN echo once > /once\n',
+        layoutDirectory: join(work, 'layout'),
+        workDirectory: work,
+        insecureRegistry: true,
+        access,
+        sourceDateEpoch: 0,
+        environment: running().environment,
+        write: () => undefined,
+      })
+      expect(result.builder).toBe('docker')
+      expect(readdirSync(work).sort()).toEqual(['context', 'layout'])
+    } finally {
+      await closed.stop()
+    }
+  })
+
+  it('is refused programs of another architecture', async () => {
+    const error = await expectToolError('BUILDER_NOT_FOUND', built('', bench.publishImage(foreign), []))
+    expect(error.found).toMatch(/exec format error/i)
+    expect(error.hint).toContain('another architecture')
+  })
+
+  it('builds, checks and pushes as the main job', async () => {
+    const world = await BuildWorld.start(base)
+    try {
+      world.world.publish(packages)
+      const { environment } = running()
+      const run = await world.update({ builder: 'docker' }, () => undefined, environment)
+      expect(run.exitCode, run.stdout).toBe(0)
+      expect(run.outputs).toMatchObject({ outcome: 'created', 'kernel-version': '5.14.0-605.el9.x86_64' })
+      expect(run.stdout).toMatch(/built with docker [\d.]+\S*, isolation oci, network none\n/)
+      const { catalogue } = await world.registry.state()
+      expect(Object.values(catalogue['team/node-image'] ?? {})).toEqual([run.outputs.digest])
+      expect(run.left).toEqual([])
+      expect(running().docker('image', 'ls', '--all', '--quiet').stdout).toBe('')
+    } finally {
+      await world.stop()
+    }
   })
 
   it('keeps a base that was in the server before', async () => {

@@ -1,7 +1,7 @@
 // What goes wrong around a container build, provoked for real: no space, no login, another architecture, no tools in the base.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,33 +9,9 @@ import { type BuildRequest, buildImage, findBuilders } from '../../src/edge/buil
 import type { PinnedReference } from '../../src/formats/oci/reference.ts'
 import { DockerRegistry } from '../build/docker-registry.ts'
 import { expectToolError } from '../build/expect-error.ts'
-import { directory, file, makeLayer } from '../build/layer.ts'
-import { type MadeImage, makeImage } from '../build/oci-layout.ts'
+import type { MadeImage } from '../build/oci-layout.ts'
 import { startRegistry, type TestRegistry } from '../build/registry.ts'
-
-const shell = new Uint8Array(readFileSync('/bin/busybox'))
-const links = ['sh', 'dd', 'sleep', 'true'].map(name => file(`bin/${name}`, shell, { mode: 0o755 }))
-const base = makeImage({ layers: [makeLayer([directory('bin/'), ...links], { compression: 'none' })] })
-/** An ELF header of 64-bit ARM (e_machine 183), and nothing that could run. */
-const foreignProgram = Uint8Array.from([
-  0x7f,
-  0x45,
-  0x4c,
-  0x46,
-  2,
-  1,
-  1,
-  ...new Array(9).fill(0),
-  2,
-  0,
-  183,
-  0,
-  1,
-  ...new Array(43).fill(0),
-])
-const foreign = makeImage({
-  layers: [makeLayer([directory('bin/'), file('bin/sh', foreignProgram, { mode: 0o755 })])],
-})
+import { foreign, small } from './small-images.ts'
 
 let place: string
 let registry: TestRegistry
@@ -98,7 +74,7 @@ describe.each(['podman', 'buildah'])('%s', name => {
   it('cannot build: no space is left', async () => {
     const containerfile = 'ARG BASE\nFROM $BASE\nRUN dd if=/dev/zero of=/large bs=1048576 count=200\n'
     const error = await withSmallDisk(60, workDirectory =>
-      expectToolError('BUILD_FAILED', trial(name, { base: published(base), containerfile, workDirectory })),
+      expectToolError('BUILD_FAILED', trial(name, { base: published(small), containerfile, workDirectory })),
     )
     expect(error.found).toMatch(/no space left on device/i)
     expect(error.hint).toContain('three times the size of the base image')
@@ -106,7 +82,7 @@ describe.each(['podman', 'buildah'])('%s', name => {
 
   it('cannot pull: no space is left', async () => {
     const error = await withSmallDisk(2, workDirectory =>
-      expectToolError('IMAGE_NOT_FOUND', trial(name, { base: published(base), containerfile: '', workDirectory })),
+      expectToolError('IMAGE_NOT_FOUND', trial(name, { base: published(small), containerfile: '', workDirectory })),
     )
     expect(error.hint).toContain('three times the size of the base image')
   })
@@ -114,8 +90,8 @@ describe.each(['podman', 'buildah'])('%s', name => {
   it('cannot pull: the registry wants a login, and takes the right one', async () => {
     const closed = await DockerRegistry.start({ user: 'reader', password: 'of-the-test' })
     try {
-      const from = { registry: closed.host, repository: 'base', digest: base.digest } as const
-      await closed.add('base', base, 'v1')
+      const from = { registry: closed.host, repository: 'base', digest: small.digest } as const
+      await closed.add('base', small, 'v1')
       const denied = await expectToolError('IMAGE_NOT_FOUND', trial(name, { base: from, containerfile: '' }))
       expect(denied.hint).toContain('login')
       const access = (password: string) => ({
@@ -144,9 +120,9 @@ describe.each(['podman', 'buildah'])('%s', name => {
 
   it('ends with the status of a command that fails, whatever it prints', async () => {
     const calm = 'ARG BASE\nFROM $BASE\nRUN echo no space left on device >&2\n'
-    expect((await trial(name, { base: published(base), containerfile: calm })).builder).toBe(name)
+    expect((await trial(name, { base: published(small), containerfile: calm })).builder).toBe(name)
     const silent = 'ARG BASE\nFROM $BASE\nRUN exit 77\n'
-    const error = await expectToolError('BUILD_FAILED', trial(name, { base: published(base), containerfile: silent }))
+    const error = await expectToolError('BUILD_FAILED', trial(name, { base: published(small), containerfile: silent }))
     expect(error.hint).toBeUndefined()
   })
 })

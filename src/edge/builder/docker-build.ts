@@ -60,7 +60,11 @@ async function pull(base: string, request: BuildRequest, environment: Environmen
     ...(access?.caBundle === undefined ? [] : ['ca-bundle']),
     ...(insecureRegistry ? ['allow-insecure'] : []),
   ]
-  if (unheard.length === 0 || /not found|manifest unknown/i.test(failure.found ?? '')) throw failure
+  if (
+    unheard.length === 0 ||
+    /not found|manifest unknown|unauthorized|denied|authentication|no basic auth/i.test(failure.found ?? '')
+  )
+    throw failure
   throw new ToolError(failure.code, failure.message, {
     ...(failure.found === undefined ? {} : { found: failure.found }),
     where: failure.where,
