@@ -80,12 +80,21 @@ export async function openResponse(url: string, options: RequestOptions): Promis
     if (error instanceof ToolError || error instanceof ResponseFault) throw error
     const client = connections.clientFor(new URL(at))
     const code = codeOf(error)
-    // with TLS 1.3 a server may also just hang up after it has seen the certificate
-    if (client !== undefined && (/ALERT/.test(code) || client.notNow() !== undefined))
-      throw refusedCertificate(client, url, code)
+    if (client !== undefined && rejectsCertificate(client, code)) throw refusedCertificate(client, url, code)
+    if (/alert (?:certificate required|handshake failure)/.test(code)) throw unreachable(url, code, false, subscribers)
     throw unreachable(url, clock.expired() ?? code, true)
   }
 }
+
+/** With TLS 1.3 a server may also just hang up after it has seen the certificate. */
+function rejectsCertificate(client: ClientCertificate, code: string): boolean {
+  return (
+    /alert .*(?:certificate|unknown ca|handshake failure|access denied)/.test(code) ||
+    (/^(?:ECONNRESET|EPIPE)/.test(code) && client.notNow() !== undefined)
+  )
+}
+
+const subscribers = 'a repository for subscribers needs kernel-repository-client-certificate'
 
 async function* bytesOf(response: IncomingMessage, url: string, clock: Clock): AsyncGenerator<Uint8Array> {
   try {
@@ -149,13 +158,7 @@ function wrongStatus(url: string, status: number, client: ClientCertificate | un
   // 400, 495 and 496: nginx, ngx_http_ssl_module
   if (client !== undefined && (denied || [400, 495, 496].includes(status)))
     return refusedCertificate(client, url, `HTTP status ${status}`)
-  if (denied)
-    return unreachable(
-      url,
-      `HTTP status ${status}`,
-      false,
-      'a repository for subscribers needs kernel-repository-client-certificate',
-    )
+  if (denied) return unreachable(url, `HTTP status ${status}`, false, subscribers)
   return unreachable(url, `HTTP status ${status}`, status >= 500 || status === 408 || status === 429)
 }
 
@@ -171,6 +174,9 @@ function unreachable(url: string, found: string, again: boolean, hint?: string):
 
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'a broken connection'
+  // OpenSSL's line of error: only its reason is for people
+  const reason = /:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1]
+  if (reason !== undefined) return `TLS: ${reason}`
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return [code, error.message].filter(text => text !== '').join(': ') || error.name
 }

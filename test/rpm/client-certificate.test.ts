@@ -1,5 +1,6 @@
 // Repositories for subscribers: a TLS server that wants a certificate of its own authority. Debian package: openssl.
 
+import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
@@ -162,6 +163,13 @@ describe.each(['TLSv1.2', 'TLSv1.3'])('a server that wants a client certificate,
     )
   })
 
+  it('that is not there at all is not taken for one that refuses', async () => {
+    hosts.set('none', 'https://127.0.0.1:1')
+    await expect(ask('none', '/os/file', 'expired')).rejects.toThrow(
+      expect.objectContaining({ code: 'REPOSITORY_UNREACHABLE', found: expect.stringMatching(/^ECONNREFUSED/) }),
+    )
+  })
+
   it('may deny it by status', async () => {
     await expect(ask(version, '/denied', 'good')).rejects.toThrow(
       expect.objectContaining({
@@ -175,6 +183,50 @@ describe.each(['TLSv1.2', 'TLSv1.3'])('a server that wants a client certificate,
     seenElsewhere.length = 0
     expect(await ask(version, '/away', 'good')).toBe('elsewhere')
     expect(seenElsewhere).toEqual(['none'])
+  })
+})
+
+describe('alerts of openssl s_server', () => {
+  it.each([
+    ['TLSv1.2', '-tls1_2'],
+    ['TLSv1.3', '-tls1_3'],
+  ])('%s: none, a good one, an expired one', async (version, option) => {
+    const files = ['-cert', at('server.pem'), '-key', at('server.key'), '-CAfile', at('client-ca.pem')]
+    const words = [
+      's_server',
+      '-accept',
+      '127.0.0.1:0',
+      ...files,
+      '-Verify',
+      '2',
+      '-verify_return_error',
+      '-WWW',
+      option,
+    ]
+    const child = spawn('openssl', words, { cwd: directory, stdio: ['ignore', 'pipe', 'ignore'] })
+    try {
+      const port = await new Promise<string>(resolve => {
+        child.stdout.setEncoding('utf8').on('data', (text: string) => {
+          const found = /^ACCEPT .*:(\d+)$/m.exec(text)?.[1]
+          if (found !== undefined) resolve(found)
+        })
+      })
+      hosts.set(`s_server ${version}`, `https://127.0.0.1:${port}`)
+      const outcome = (client?: string) =>
+        ask(`s_server ${version}`, '/server.pem', client).catch((thrown: unknown) => thrown)
+      expect(await outcome('good')).toBe(read('server.pem'))
+      expect(await outcome()).toMatchObject({
+        code: 'REPOSITORY_UNREACHABLE',
+        found: expect.stringMatching(/^TLS: .*alert (certificate required|handshake failure)$/),
+        hint: expect.stringContaining('kernel-repository-client-certificate'),
+      })
+      expect(await outcome('expired')).toMatchObject({
+        code: 'CLIENT_CERTIFICATE_REFUSED',
+        found: expect.stringMatching(/^TLS: .*alert certificate expired; .*: expired on 2025-01-31T12:00:00\.000Z$/),
+      })
+    } finally {
+      child.kill()
+    }
   })
 })
 
