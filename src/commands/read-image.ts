@@ -10,6 +10,7 @@ import { openSpillRoom } from '../edge/spilled-files.ts'
 import { toolVersion } from '../edge/surroundings.ts'
 import { ToolError, throwAll } from '../errors.ts'
 import type { Descriptor } from '../formats/oci/descriptor.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
 import { findBootFiles } from '../image/boot-files.ts'
 import type { BootTree } from '../image/boot-tree.ts'
 import { type BootChainWord, filesForChain } from '../image/chain-files.ts'
@@ -73,21 +74,22 @@ export async function readImage(image: ImageSource, options: ReadImageOptions = 
 export async function inspectImage(image: ImageSource, options: ReadImageOptions = {}): Promise<ImageContents> {
   let places = new KnownPlaces(knownRoots)
   const contents = new Set<string>()
+  const several = new Set<OciDigest>()
   const byToc = options.proof === 'toc' && image.manifest.layers.some(layer => hasToc(image, layer))
   const byCommit = options.proof === 'ostree' || (options.proof === 'toc' && !byToc)
-  const ostree = byCommit ? openOstree(image, options) : undefined
+  const ostree = byCommit ? openOstree(image, options, several) : undefined
   for (let round = 1; round <= mostRounds; round += 1) {
     const wanted: MoreWanted[] = []
     const tree = new ImageTree([], places, image.source, contents, wanted)
     const room = await openSpillRoom(options.ceilings?.spilledBytes ?? spilledCeiling)
     const wishes = { places, contents }
     const read = async () =>
-      (await ostree?.fill(wishes, tree, room)) ?? (await scanLayers(image, wishes, tree, room, options))
+      (await ostree?.fill(wishes, tree, room)) ?? (await scanLayers(image, wishes, tree, room, options, several))
     const proof = await withGrowingHeap(read).catch((fault: unknown) => {
       if (image.hasOtherPlace?.() !== true) throw fault
     })
     if (proof === undefined) continue
-    const answer = await describe(image, tree, proof, options).catch((fault: unknown) => {
+    const answer = await describe(image, tree, proof, options, several).catch((fault: unknown) => {
       // while something is wanted, answers and faults are of no worth
       if (wanted.length === 0) throw fault
     })
@@ -111,6 +113,7 @@ async function scanLayers(
   tree: ImageTree,
   room: SpillRoom,
   options: ReadImageOptions,
+  several: Set<OciDigest>,
 ): Promise<ImageContents['proof']> {
   const ceilings = { ...defaultCeilings, ...options.ceilings }
   const budget = new MemoryBudget(ceilings.keptBytes)
@@ -146,10 +149,12 @@ async function scanLayers(
       }
     } else {
       const bytes = counted(image.openLayer(layer), progress, layer.digest, layer.size)
-      const compressed = { bytes, size: layer.size, diffId, source }
+      const onSeveralMembers = () => several.add(layer.digest)
+      const compressed = { bytes, size: layer.size, diffId, source, onSeveralMembers }
       const tar = decompressLayer(compressed, options.ceilings?.expansion ?? defaultExpansion)
       const scanned = await scanLayer(tar, layer.digest, source, wishes, ceilings, budget, room)
-      await keepLayer(options.cache, name, scanned)
+      // an entry does not say it, and such layers are rare
+      if (!several.has(layer.digest)) await keepLayer(options.cache, name, scanned)
       waiting.set(index, scanned)
     }
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
@@ -196,6 +201,7 @@ async function describe(
   tree: ImageTree,
   proof: ImageContents['proof'],
   options: ReadImageOptions,
+  several: ReadonlySet<OciDigest>,
 ): Promise<ImageContents> {
   const found = findBootFiles(tree, image.source, image.config.architecture)
   const { bootChain, files, kernelRelease, problems } = filesForChain(found, options.bootChain)
@@ -220,8 +226,21 @@ async function describe(
     efiFiles: findEfiFiles(tree, image.source),
     kernelHmac,
     hasOstreeRepository: tree.isThere('sysroot/ostree/repo/config'),
-    problems,
+    problems: [...problems, ...severalMembers(image.source, several)],
   }
+}
+
+/** podman reads all of them, rpm-ostree and bootc the first one: what nodes boot may not be what is in the image. */
+function severalMembers(source: string, layers: ReadonlySet<OciDigest>): ToolError[] {
+  return [...layers].map(
+    digest =>
+      new ToolError('LAYER_UNSUPPORTED', 'a layer of several gzip members, of which nodes read the first one only', {
+        found: digest,
+        wanted: 'one member',
+        where: { source, path: digest },
+        hint: 'build or compress the image anew: podman, buildah and skopeo write one member',
+      }),
+  )
 }
 
 function hmacOf(tree: BootTree, kernelRelease: string | null): Uint8Array | null {

@@ -4,6 +4,7 @@ import { decompressLayer, defaultExpansion } from '../edge/decompress.ts'
 import { counted, noProgress } from '../edge/progress.ts'
 import { toolVersion } from '../edge/surroundings.ts'
 import { ToolError } from '../errors.ts'
+import type { OciDigest } from '../formats/oci/digest.ts'
 import { layerDescriptions } from '../formats/oci/history.ts'
 import { type OstreeChecksum, objectPath, parseObjectPath, repositoryDirectory } from '../formats/ostree/object-name.ts'
 import type { ImageSource } from '../image/image-source.ts'
@@ -30,11 +31,15 @@ export interface OstreeReader {
   fill(wishes: ScanWishes, tree: ImageTree, room: SpillRoom): Promise<'ostree-commit' | 'cache' | undefined>
 }
 
-/** undefined for an image without a commit. */
-export function openOstree(image: ImageSource, options: ReadImageOptions): OstreeReader | undefined {
+/** undefined for an image without a commit. Layers of several gzip members are put into `several`. */
+export function openOstree(
+  image: ImageSource,
+  options: ReadImageOptions,
+  several = new Set<OciDigest>(),
+): OstreeReader | undefined {
   const layout = ostreeLayout(image)
   if (layout === undefined) return undefined
-  const reading = new OstreeReading(image, layout, options)
+  const reading = new OstreeReading(image, layout, options, several)
   let given = true
   return {
     async fill(wishes, tree, room) {
@@ -55,6 +60,7 @@ class OstreeReading {
   readonly #image: ImageSource
   readonly #layout: OstreeLayout
   readonly #options: ReadImageOptions
+  readonly #several: Set<OciDigest>
   readonly #described: readonly DescribedLayer[]
   /** Shared by all layers of the commit; layers above it have the other half. */
   readonly #budget: MemoryBudget
@@ -66,7 +72,8 @@ class OstreeReading {
   #first: { readonly layer: ObjectLayer; readonly tree: CommitTree } | undefined
   #derived: { readonly asked: string; readonly layers: readonly ScannedLayer[] } | undefined
 
-  constructor(image: ImageSource, layout: OstreeLayout, options: ReadImageOptions) {
+  constructor(image: ImageSource, layout: OstreeLayout, options: ReadImageOptions, several: Set<OciDigest>) {
+    this.#several = several
     this.#image = image
     this.#layout = layout
     this.#options = options
@@ -240,7 +247,11 @@ class OstreeReading {
     const progress = this.#options.progress ?? noProgress
     const bytes = counted(this.#image.openLayer(descriptor), progress, `layer ${digest}`, size)
     const source = `${this.#image.source}, layer ${digest}`
-    return decompressLayer({ bytes, size, diffId, source }, this.#options.ceilings?.expansion ?? defaultExpansion)
+    const onSeveralMembers = () => this.#several.add(digest)
+    return decompressLayer(
+      { bytes, size, diffId, source, onSeveralMembers },
+      this.#options.ceilings?.expansion ?? defaultExpansion,
+    )
   }
 
   #sourceOf({ descriptor }: LayerAt): string {

@@ -5,6 +5,7 @@ import type { Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { ToolError } from '../errors.ts'
 import type { OciDigest } from '../formats/oci/digest.ts'
+import { GzipMembers } from './gzip-members.ts'
 import { splitFrames } from './zstd-frames.ts'
 import { windowTurn } from './zstd-windows.ts'
 
@@ -28,6 +29,8 @@ export interface CompressedLayer {
   /** What the plain bytes must hash to; undefined where nobody says. */
   readonly diffId: OciDigest | undefined
   readonly source: string
+  /** Called at the end where gzip has several members: nodes read the first one only (docs/decisions/0019). */
+  readonly onSeveralMembers?: () => void
 }
 
 /**
@@ -41,7 +44,12 @@ export async function* decompressLayer(
   const limit = Math.min(ceilings.bytes, Math.max(harmless, ceilings.ratio * layer.size))
   const hash = createHash('sha256')
   let size = 0
-  for await (const chunk of plainBytes(layer.bytes, layer.source)) {
+  const members = new GzipMembers()
+  let gzip = false
+  const watched = watch(layer.bytes, piece => members.watch(piece))
+  for await (const chunk of plainBytes(watched, layer.source, compression => {
+    gzip = compression === 'gzip'
+  })) {
     size += chunk.length
     if (size > limit)
       throw new ToolError('CEILING_REACHED', 'a layer expands too much', {
@@ -59,17 +67,30 @@ export async function* decompressLayer(
       wanted: layer.diffId,
       where: { source: layer.source, path: 'rootfs/diff_ids' },
     })
+  if (gzip && members.several(size)) layer.onSeveralMembers?.()
 }
 
-/** Decompresses by magic, without ceilings. */
+async function* watch(
+  bytes: AsyncIterable<Uint8Array>,
+  seen: (piece: Uint8Array) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of bytes) {
+    seen(piece)
+    yield piece
+  }
+}
+
+/** Decompresses by magic, without ceilings; `begun` is told the compression. */
 export async function* plainBytes(
   bytes: AsyncIterable<Uint8Array>,
   source: string,
+  begun: (compression: Compression) => void = () => undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = bytes[Symbol.asyncIterator]()
   const start = await headOf(iterator)
   const whole = prefixed(start.head, start.ended ? undefined : iterator)
   const compression = compressionOf(start.head, source)
+  begun(compression)
   if (compression === 'none') yield* whole
   else if (compression === 'gzip') yield* decoded(whole, createGunzip({ chunkSize: 128 * 1024 }), source)
   else yield* zstdDecoded(whole, source)

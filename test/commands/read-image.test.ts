@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { inspectImage, readImage } from '../../src/commands/read-image.ts'
 import { openLayout } from '../../src/edge/oci-layout.ts'
@@ -200,6 +201,19 @@ describe('images that lie', () => {
     await expectToolError('LAYER_INVALID', inspectImage(await layersOf(cut)))
     const bomb = makeLayer([file('usr/zeros', new Uint8Array(4 << 20))])
     await expectToolError('CEILING_REACHED', inspectImage(await layersOf(base, bomb)))
+  })
+
+  it('a layer of several gzip members is read, but nothing is built on it or approved', async () => {
+    const half = top.tar.length >> 1
+    const bytes = concat([gzipSync(top.tar.subarray(0, half)), gzipSync(top.tar.subarray(half))])
+    const layer = { ...top, mediaType: base.mediaType, bytes, digest: sha256(bytes) }
+    const image = await layersOf(base, layer)
+    const contents = await inspectImage(image)
+    expect(contents.kernelRelease).toBe(to)
+    expect(contents.problems.map(({ code, where }) => [code, where.path])).toEqual([
+      ['LAYER_UNSUPPORTED', layer.digest],
+    ])
+    await expectToolError('LAYER_UNSUPPORTED', readImage(image))
   })
 
   it('bytes in the registry that are not the layer', async () => {

@@ -18,6 +18,9 @@ const layer = (compression: LayerCompression) => makeLayer([file('a', text)], { 
 const skippable = (length: number) =>
   concat([new Uint8Array([0x5a, 0x2a, 0x4d, 0x18, length, 0, 0, 0]), new Uint8Array(length).fill(7)])
 
+/** RFC 1952 and 1951: header, one stored block of no bytes, check and size of nothing. */
+const storedNothing = Buffer.from('1f8b0800000000000003010000ffff0000000000000000', 'hex')
+
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
@@ -43,6 +46,30 @@ describe('decompressLayer', () => {
     const half = text.length >> 1
     const members = concat([gzipSync(text.subarray(0, half)), gzipSync(text.subarray(half)), gzipSync('')])
     for (const size of [1, 4096, 1 << 20]) expect(await plain(members, size)).toEqual(text)
+  })
+
+  it.each([
+    ['two members', [gzipSync(text.subarray(0, 100)), gzipSync(text.subarray(100))], true],
+    ['an empty one behind', [gzipSync(text), gzipSync('')], true],
+    ['an empty one in front', [gzipSync(''), gzipSync(text)], true],
+    ['an empty one in front, as a stored block', [storedNothing, gzipSync(text)], true],
+    ['one', [gzipSync(text)], false],
+    ['one, stored', [gzipSync(text, { level: 0 })], false],
+    ['one with nothing in it', [gzipSync('')], false],
+    ['one of a few bytes', [gzipSync('abc')], false],
+  ] as const)('says whether gzip has several members: %s', async (_, members, several) => {
+    const packed = concat(members)
+    for (const size of [1, 3, 4096, packed.length]) {
+      let told = false
+      const onSeveralMembers = () => {
+        told = true
+      }
+      const bytes = pieces(packed, size)
+      await readAll(
+        decompressLayer({ bytes, size: packed.length, diffId: undefined, source: 'layer', onSeveralMembers }),
+      )
+      expect(told).toBe(several)
+    }
   })
 
   it('reads several zstd frames, with frames to skip in front, between and behind', async () => {
