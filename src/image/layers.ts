@@ -164,15 +164,23 @@ class LayerScan {
     if (name === '.wh..wh..opq') {
       // overlayfs has no opaque root
       if (directory === '') throw this.#fault('an opaque root directory', name)
-      if (this.#wishes.places.knows(directory)) this.#opaque.add(directory)
+      if (this.#wishes.places.knows(directory)) {
+        this.#hide(directory, this.#opaque)
+      }
     } else if (hidden === '' || hidden === '.' || hidden === '..' || hidden.startsWith('.wh.')) {
       throw this.#fault('a whiteout without a name', `${directory}/${name}`)
     } else if (this.#wishes.places.knows(path)) {
       if (path.includes('\ufffd')) throw this.#fault('a name that is not UTF-8', path)
-      this.#whiteouts.add(path)
+      this.#hide(path, this.#whiteouts)
     }
     if (this.#whiteouts.size + this.#opaque.size > this.#ceilings.kept)
       throw this.#ceiling('too many whiteouts', `at most ${this.#ceilings.kept}`)
+  }
+
+  #hide(path: string, hidden: Set<string>): void {
+    // measured: V8 keeps twice the text of names that are cut out of longer ones
+    if (!hidden.has(path)) this.#budget.take(2 * path.length + nameCost, this.#source)
+    hidden.add(path)
   }
 
   /** Directories above an entry exist here even where the archive has no entry for them. */
@@ -180,8 +188,10 @@ class LayerScan {
     for (const ancestor of ancestorsOf(path)) {
       if (!this.#wishes.places.knows(ancestor)) continue
       const above = this.#nodes.get(ancestor)
-      if (above === undefined) this.#nodes.set(ancestor, { kind: 'directory' })
-      else if (above.kind !== 'directory') throw this.#fault(`an entry below a ${above.kind}`, path, ancestor)
+      if (above === undefined) {
+        this.#budget.take(nameCost, this.#source)
+        this.#nodes.set(ancestor, { kind: 'directory' })
+      } else if (above.kind !== 'directory') throw this.#fault(`an entry below a ${above.kind}`, path, ancestor)
     }
     this.#skeleton.names.setMark(parent, this.#wishes.places.covers(parentOf(path)) ? inside : outside)
   }
