@@ -31,6 +31,8 @@ export interface Repomd {
 const root = 'repomd/data'
 const fields = ['checksum', 'open-checksum', 'size', 'open-size', 'timestamp'] as const
 type Field = (typeof fields)[number]
+/** 9999-12-31T23:59:59Z: a later time is none that a calendar has. */
+const lastSecond = 253_402_300_799
 /** A real one has 3 KiB. */
 export const maxRepomdSize = 4 * 1024 * 1024
 
@@ -71,7 +73,7 @@ export function parseRepomd(text: string, source: string): Repomd {
         if (current === undefined || field === undefined) return
         // old tools write fractions
         const seconds = field === 'timestamp' ? parseSize(value.replace(/\.[0-9]*$/, '')) : undefined
-        if (seconds !== undefined) timestamp = Math.max(timestamp ?? 0, seconds)
+        if (seconds !== undefined && seconds <= lastSecond) timestamp = Math.max(timestamp ?? 0, seconds)
         if (current.texts.has(field) && isRead(current)) throw xml.error(`two of ${field}`, 'one of each')
         current.texts.set(field, { text: value, type: types.type ?? '' })
       },

@@ -43,6 +43,12 @@ describe('parseRepomd', () => {
     expect(() => parse('<html>404 &nbsp; not here</html>')).toThrow(invalid(/^undefined entity$/))
   })
 
+  it('a time that no calendar has is none', () => {
+    const at = (timestamp: string) => parse(repomd.replace(/<timestamp>[0-9]+/g, `<timestamp>${timestamp}`)).timestamp
+    expect(at('253402300799')).toBe(Date.parse('9999-12-31T23:59:59Z') / 1000)
+    for (const text of ['253402300800', '999999999999999', '-1', '1e9']) expect(at(text), text).toBeNull()
+  })
+
   it('takes what old tools leave out as unknown', () => {
     const bare = repomd
       .replace(/<open-checksum.*/, '')
