@@ -103,7 +103,6 @@ const hashNames = new Map([
   [8, 'sha256'],
   [9, 'sha384'],
   [10, 'sha512'],
-  [11, 'sha224'],
 ])
 
 /** Signatures of version 3 (RFC 4880 section 5.2.2), which OpenPGP.js does not know, by RSA keys. */

@@ -68,7 +68,10 @@ const hashNames = new Map([
   [1, 'MD5'],
   [2, 'SHA-1'],
   [3, 'RIPEMD-160'],
+  [11, 'SHA-224'],
 ])
+/** SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512. */
+const strongHashes: readonly number[] = [8, 9, 10, 12, 14]
 const dsaAlgorithm = 17
 const overBytes = 0
 
@@ -176,8 +179,7 @@ function weakness(
   { hashAlgorithm, publicKeyAlgorithm }: OpenPgpSignature,
   { algorithm, bits }: SigningKey,
 ): string | undefined {
-  const hash = hashNames.get(hashAlgorithm)
-  if (hash !== undefined) return hash
+  if (!strongHashes.includes(hashAlgorithm)) return hashNames.get(hashAlgorithm) ?? `hash algorithm ${hashAlgorithm}`
   if (publicKeyAlgorithm === dsaAlgorithm || algorithm === 'dsa') return `DSA with ${bits ?? 'unknown'} bits`
   return algorithm.startsWith('rsa') && (bits ?? 0) < minimumRsaBits ? `RSA with ${bits ?? 'unknown'} bits` : undefined
 }

@@ -66,6 +66,8 @@ const refused: readonly (readonly [string, string, Change])[] = [
   ['RPM_SIGNATURE_WEAK', 'MD5', { signature: { hashAlgorithm: 1 } }],
   ['RPM_SIGNATURE_WEAK', 'SHA-1', { signature: { hashAlgorithm: 2 } }],
   ['RPM_SIGNATURE_WEAK', 'RIPEMD-160', { signature: { hashAlgorithm: 3 } }],
+  ['RPM_SIGNATURE_WEAK', 'SHA-224', { signature: { hashAlgorithm: 11 } }],
+  ['RPM_SIGNATURE_WEAK', 'a hash that nobody knows', { signature: { hashAlgorithm: 99 } }],
   ['RPM_SIGNATURE_WEAK', 'RSA with 2047 bits', { key: { bits: 2047 } }],
   ['RPM_SIGNATURE_WEAK', 'RSA of unknown size', { key: { bits: null, algorithm: 'rsaEncryptSign' } }],
   ['RPM_SIGNATURE_WEAK', 'DSA', { key: { algorithm: 'dsa', bits: 3072 }, signature: { publicKeyAlgorithm: 17 } }],
