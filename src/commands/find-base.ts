@@ -14,6 +14,7 @@ import {
   readReleaseVersion,
   releaseMetadataPath,
 } from '../layering/base-release.ts'
+import { checkBaseRepository } from '../layering/base-rules.ts'
 import { baseReferenceOf } from '../propose/record.ts'
 import type { Credentials } from '../settings/credentials.ts'
 import type { BaseFrom, CheckSettings } from '../settings/settings.ts'
@@ -106,7 +107,7 @@ async function baseOfRelease(
   settings: CheckSettings,
   registry: RegistryClient,
 ): Promise<Omit<FoundBase, 'from'>> {
-  const { architecture, baseStream } = settings
+  const { architecture, baseStream, baseRepositories } = settings
   const image = await registry.openImage(release, architecture)
   const references = (await readImageFiles(image, [imageReferencesPath])).get(imageReferencesPath)
   if (references === undefined)
@@ -116,8 +117,11 @@ async function baseOfRelease(
       where: { source: image.source },
     })
   const payload = await versioned(image, readReleasePayload(references, image.source))
+  const tags = nodeImageTags(payload, image.source)
+  // before the first question: a release image would say which registries we ask
+  for (const tag of tags) if (baseRepositories !== undefined) checkBaseRepository(tag.image, baseRepositories)
   const candidates = []
-  for (const tag of nodeImageTags(payload, image.source)) {
+  for (const tag of tags) {
     const { config } = await inStep(`labels of tag ${tag.name}`, () => registry.openImage(tag.image, architecture))
     candidates.push({ ...tag, imageLabels: config.imageLabels })
   }

@@ -2,7 +2,7 @@
 
 import type { PullAccess } from '../edge/builder/pull-access.ts'
 import { openConnections, readAuthorities } from '../edge/connections.ts'
-import { readLocalText } from '../edge/files.ts'
+import { readSecretFile } from '../edge/files.ts'
 import { defaultCacheDirectory, type LayerCache, openLayerCache } from '../edge/layer-cache.ts'
 import { openArchive, openLayout } from '../edge/oci-layout.ts'
 import { dockerConfigOf, isPullSecretText } from '../edge/pull-secret.ts'
@@ -101,7 +101,7 @@ export async function pullAccessOf(
 /** The JSON of auth files, out of the secret itself or the file that it names. */
 async function readPullSecret(secret: string | undefined): Promise<string | undefined> {
   if (secret === undefined) return undefined
-  return isPullSecretText(secret) ? dockerConfigOf(secret) : dockerConfigOf(await readLocalText(secret), secret)
+  return isPullSecretText(secret) ? dockerConfigOf(secret) : dockerConfigOf(await readSecretFile(secret, 'pull-secret'))
 }
 
 /** What earlier runs read of layers, where the settings and the machine allow it. */

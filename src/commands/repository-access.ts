@@ -2,7 +2,7 @@
 
 import { type ClientCertificate, parseClientCertificate } from '../edge/client-certificate.ts'
 import { openConnections, readAuthorities } from '../edge/connections.ts'
-import { readLocalText } from '../edge/files.ts'
+import { readSecretFile } from '../edge/files.ts'
 import type { Log } from '../edge/log.ts'
 import { defaultPackageDirectory, openPackageCache, type PackageCache } from '../edge/package-cache.ts'
 import type { FetchedRepository } from '../edge/repository-metadata.ts'
@@ -42,12 +42,13 @@ async function clientCertificateOf(
 ): Promise<ClientCertificate | undefined> {
   if (clientCertificate === undefined || clientKey === undefined) return undefined
   const urls = repositories.map(text => parseRepositorySource(text).url)
-  return parseClientCertificate(await pemOf(clientCertificate), await pemOf(clientKey), urls)
+  const certificate = await pemOf(clientCertificate, 'kernel-repository-client-certificate')
+  return parseClientCertificate(certificate, await pemOf(clientKey, 'kernel-repository-client-key'), urls)
 }
 
 /** The secret itself, or the file that it names. */
-async function pemOf(secret: string): Promise<string> {
-  return secret.includes('-----BEGIN ') ? secret : await readLocalText(secret)
+async function pemOf(secret: string, setting: string): Promise<string> {
+  return secret.includes('-----BEGIN ') ? secret : await readSecretFile(secret, setting)
 }
 
 /** In a directory of its own, also where the user names one: names of layers and packages do not meet. */

@@ -37,6 +37,23 @@ export async function readLocalText(path: string, ceiling: number = fileCeilings
   return new TextDecoder().decode(await readLocalFile(path, ceiling))
 }
 
+/**
+ * The text of a file that the value of a secret setting names. Faults tell the name of the setting and not its value: who takes a secret for
+ * its path, or the other way round, would see it printed. Throws as `readLocalFile`.
+ */
+export async function readSecretFile(value: string, setting: string): Promise<string> {
+  try {
+    return await readLocalText(value)
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    const { code, found } = error
+    throw new ToolError(code, `${setting} is neither the secret itself nor the path of a file that can be read`, {
+      ...(found === undefined ? {} : { found }),
+      where: { path: setting },
+    })
+  }
+}
+
 type OpenFile = Awaited<ReturnType<typeof open>>
 
 async function plainFile(file: OpenFile, path: string): Promise<{ readonly size: number }> {

@@ -71,13 +71,11 @@ async function connect(access: ClusterAccess): Promise<ClusterConnection> {
 }
 
 function unusable(found: string, access: ClusterAccess, cause?: unknown): ToolError {
-  const source = { 'kubeconfig-files': 'kubeconfig', 'kubeconfig-text': 'kubeconfig', 'in-cluster': 'in-cluster' }[
-    access.kind
-  ]
   return new ToolError('KUBECONFIG_INVALID', 'the credentials of the cluster cannot be used', {
     found,
     wanted: 'a kubeconfig with a token or a client certificate, or a service account',
-    where: { source: access.kind === 'kubeconfig-files' ? access.paths : source },
+    // never the paths: who gives a token in place of a file would see it printed
+    where: { source: access.kind === 'in-cluster' ? 'in-cluster' : 'kubeconfig' },
     cause,
   })
 }

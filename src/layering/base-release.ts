@@ -28,6 +28,8 @@ export interface NodeImageCandidate extends PayloadTag {
 
 /** Real payloads have about 200. */
 const mostTags = 5000
+/** Real payloads have one or two; each is asked for. */
+const mostNodeImages = 50
 
 /** Reads image-references. Throws RELEASE_INVALID with the place, REFERENCE_INVALID. */
 export function readReleasePayload(imageReferences: Uint8Array, source: string): ReleasePayload {
@@ -49,7 +51,10 @@ export function readReleasePayload(imageReferences: Uint8Array, source: string):
       const image = member(from, 'name')
       if (typeof image !== 'string') return refuse(`/spec/tags/${index}/from/name`, image, 'an image reference')
       if (!mayBeNodeImage(tagName, sourceOf(tag))) return []
-      return [{ name: tagName, image: parseImageReference(image), builtFrom: sourceOf(tag) }]
+      const reference = parseImageReference(image)
+      // a tag could be moved without a change of the release
+      if (reference.digest === undefined) refuse(`/spec/tags/${index}/from/name`, image, 'an image by digest')
+      return [{ name: tagName, image: reference, builtFrom: sourceOf(tag) }]
     }),
   }
 }
@@ -79,10 +84,12 @@ function sourceOf(tag: unknown): string | undefined {
 
 /**
  * The tags whose images may be the node's; their labels decide then. Throws BASE_NOT_SUPPORTED for a payload that has machine-os-content only,
- * BASE_NOT_FOUND for one without any.
+ * BASE_NOT_FOUND for one without any, RELEASE_INVALID for one with very many.
  */
 export function nodeImageTags({ tags }: ReleasePayload, source: string): readonly PayloadTag[] {
   const found = tags.filter(({ name }) => name !== oldContent && !isExtensionsName(name))
+  if (found.length > mostNodeImages)
+    throw invalid(source, imageReferencesPath, `${found.length} tags`, `at most ${mostNodeImages} node images`)
   if (found.length > 0) return found
   if (tags.some(({ name }) => name === oldContent))
     throw new ToolError('BASE_NOT_SUPPORTED', 'the release has its node image in the old form only', {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openImage, registryOf } from '../../src/commands/open-image.ts'
+import { errorDocument, renderText } from '../../src/edge/annotations.ts'
 import { parseImageReference } from '../../src/formats/oci/reference.ts'
 import { expectToolError } from '../build/expect-error.ts'
 import { file, makeLayer } from '../build/layer.ts'
@@ -37,4 +38,14 @@ it('files that settings name are read at once', async () => {
   await expectToolError('FILE_NOT_FOUND', open({ caBundle: missing }))
   await expectToolError('FILE_NOT_FOUND', open({}, missing))
   await expectToolError('INPUT_INVALID', open({}, '{"auths": 1}'))
+})
+
+it('a pull secret that is no JSON is not printed as the path of a file that is not there', async () => {
+  const secret = Buffer.from('{"auths":{"quay.io":{"auth":"cm9ib3Q6c2VjcmV0"}}}').toString('base64')
+  for (const value of [secret, secret.repeat(200), `${secret}\0`]) {
+    const opened = registryOf({ HOME: home }, { allowInsecure: false }, { pullSecret: value })
+    const error = await expectToolError('FILE_NOT_FOUND', opened)
+    expect(error.where).toEqual({ path: 'pull-secret' })
+    expect(renderText(error) + JSON.stringify(errorDocument(error))).not.toContain(secret.slice(0, 8))
+  }
 })

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { renderText } from '../../src/edge/annotations.ts'
 import { openCluster } from '../../src/edge/kubernetes.ts'
 import type { ClusterAccess } from '../../src/edge/kubernetes-client.ts'
 import type { ObjectPlace } from '../../src/edge/kubernetes-faults.ts'
@@ -241,7 +242,7 @@ describe('a kubeconfig that cannot be used', () => {
   ] as const)('%s', async (_, access, found) => {
     const error = await expectToolError('KUBECONFIG_INVALID', opened(access))
     expect(error.found).toBe(found)
-    expect(error.message).not.toContain('secret')
+    expect(renderText(error)).not.toMatch(/secret|kubeconfig-files|nowhere.kubeconfig/)
   })
 
   it('has no pod around it', async () => {

@@ -70,6 +70,12 @@ describe('the payload of a release', () => {
     })
   })
 
+  it('refuses more node images than any release has, since each would be asked for', () => {
+    const tags = (count: number) => Array.from({ length: count }, (_, at) => tag(`rhel-coreos-${at}`, '1'))
+    expect(names(tags(50))).toHaveLength(50)
+    expect(faultOf(() => names(tags(51)))).toMatchObject({ code: 'RELEASE_INVALID', wanted: 'at most 50 node images' })
+  })
+
   it('refuses a payload without any node image', () => {
     expect(faultOf(() => names([tag('etcd', '2')])).code).toBe('BASE_NOT_FOUND')
   })
@@ -86,6 +92,7 @@ describe('the payload of a release', () => {
         spec: { tags: [{ name: 'rhel-coreos', from: { kind: 'DockerImage', name: 7 } }] },
       }),
     ],
+    ['a node image by tag', bytes(imageReferences([{ name: 'rhel-coreos', image: `${repository}:latest` }]))],
     ['more tags than any release has', bytes({ ...imageReferences([]), spec: { tags: Array(5001).fill({}) } })],
   ])('refuses %s', (_, document) => {
     expect(faultOf(() => readReleasePayload(document, source)).code).toBe('RELEASE_INVALID')
