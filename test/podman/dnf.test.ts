@@ -59,14 +59,17 @@ describe.skipIf(absent.length > 0)('a base image without an ostree repository', 
   let top: string
   beforeAll(async () => {
     first = await world.update()
-    if (first.exitCode !== 0) return
-    const copy = join(scratch, 'copy')
-    const image = `docker://${first.outputs.image}`
+    if (first.exitCode === 0) top = unpackTop(first, 'first')
+  })
+
+  function unpackTop({ outputs }: BuildRunResult, name: string): string {
+    const copy = join(scratch, name)
+    const image = `docker://${outputs.image}`
     execFileSync('skopeo', ['copy', '--quiet', '--src-tls-verify=false', image, `oci:${copy}:image`])
     const { manifest } = readLayout(copy)
     expect(manifest.layers).toHaveLength(base.image.layers.length + 1)
-    top = unpackLayer(copy, manifest.layers.at(-1)?.digest ?? '', join(scratch, 'top'))
-  })
+    return unpackLayer(copy, manifest.layers.at(-1)?.digest ?? '', join(scratch, `${name}-top`))
+  }
 
   it('gets its kernel by dnf, and a pull request', () => {
     expect(first.exitCode, first.stdout).toBe(0)
@@ -109,10 +112,11 @@ describe.skipIf(absent.length > 0)('a base image without an ostree repository', 
     )
   })
 
-  it('is the same image when it is built again', async () => {
-    const again = await world.update({ directory: 'clusters/two', 'dry-run': 'true' })
+  it('has the same files when it is built again, but for what sqlite keeps in shared memory', async () => {
+    const again = await world.update({ directory: 'clusters/two' })
     expect(again.exitCode, again.stdout).toBe(0)
-    expect(again.outputs.digest).toBe(first.outputs.digest)
+    const other = unpackTop(again, 'again')
+    execFileSync('diff', ['--recursive', '--no-dereference', '--exclude=rpmdb.sqlite-shm', top, other])
   })
 })
 

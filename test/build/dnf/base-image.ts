@@ -72,7 +72,7 @@ cd /var/tmp/dracut
 /bin/busybox cp -r "/usr/lib/modules/$kernel/kernel" "/usr/lib/modules/$kernel/modules.dep" "usr/lib/modules/$kernel"
 echo '#!/bin/sh' > init
 /bin/busybox find . -exec /bin/busybox touch -h -d @0 {} +
-/bin/busybox find . | /bin/busybox sort | /bin/busybox cpio -o -H newc --renumber-inodes --ignore-devno 2> /dev/null | /bin/busybox gzip > "$1"
+/bin/busybox find . | /bin/busybox sort | /bin/busybox cpio -o -H newc --renumber-inodes --ignore-devno > "$1" 2> /dev/null
 rm -r /var/tmp/dracut
 `
 
