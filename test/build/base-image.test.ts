@@ -86,7 +86,7 @@ describe('a layered image', () => {
       ...one,
       bytes: one.bytes.map((byte, at) => (at === one.bytes.length - 9 ? byte ^ 1 : byte)),
     }))
-    expect(() => assembleLayeredImage({ base, replace: damaged })).toThrow('does not have the digest')
+    expect(() => assembleLayeredImage({ base, replace: damaged })).toThrow('the payload of an RPM file is not the one')
   })
 })
 

@@ -29,24 +29,33 @@ import {
   parsePinnedReference,
 } from '../../src/formats/oci/reference.ts'
 import { parseRegistriesConf } from '../../src/formats/oci/registries-conf.ts'
+import { parseToc } from '../../src/formats/oci/zstd-chunked.ts'
 import { readKeyFile } from '../../src/formats/openpgp/armor.ts'
 import { certificatesOf } from '../../src/formats/openpgp/certificates.ts'
 import { parseSignature } from '../../src/formats/openpgp/signature.ts'
+import { parseCommit } from '../../src/formats/ostree/commit.ts'
+import { parseDirtree } from '../../src/formats/ostree/dirtree.ts'
+import { parseObjectPath } from '../../src/formats/ostree/object-name.ts'
 import { authenticodeDigests } from '../../src/formats/pe/authenticode.ts'
 import { parsePe } from '../../src/formats/pe/pe.ts'
 import { parseSignatures } from '../../src/formats/pe/signature.ts'
 import { parseUki } from '../../src/formats/pe/uki.ts'
 import { readChangelog } from '../../src/formats/rpm/changelog.ts'
 import { readCpio } from '../../src/formats/rpm/cpio.ts'
+import { dependenciesOf, formatDependency, parseDependency } from '../../src/formats/rpm/dependency.ts'
+import { filePaths } from '../../src/formats/rpm/file-list.ts'
 import { parseRpmHeader, readMainHeader } from '../../src/formats/rpm/header.ts'
 import { resolveLocation } from '../../src/formats/rpm/location.ts'
 import { parseMetalink } from '../../src/formats/rpm/metalink.ts'
 import { parseMirrorlist } from '../../src/formats/rpm/mirrorlist.ts'
 import { readPrimary } from '../../src/formats/rpm/primary.ts'
+import { readProviders } from '../../src/formats/rpm/primary-provides.ts'
 import { parseRepomd } from '../../src/formats/rpm/repomd.ts'
 import { formatRepositorySource, parseRepositorySource } from '../../src/formats/rpm/repository-source.ts'
+import { parseRichDependency } from '../../src/formats/rpm/rich-dependency.ts'
 import { checkRpmDigests } from '../../src/formats/rpm/rpm-digests.ts'
 import { parseRpm } from '../../src/formats/rpm/rpm-file.ts'
+import { readUpdateinfo } from '../../src/formats/rpm/updateinfo.ts'
 import { formatEvr, parseEvr } from '../../src/formats/rpm/version.ts'
 import { parseSbat } from '../../src/formats/shim/sbat.ts'
 import { parseSbatLevel, parseSbatLevelSection } from '../../src/formats/shim/sbat-level.ts'
@@ -63,6 +72,7 @@ import { file, makeLayer, makeTar } from '../build/layer.ts'
 import { makeMetalink } from '../build/metalink.ts'
 import { makeImage } from '../build/oci-layout.ts'
 import { armor, publicKeyPacket, signaturePacket } from '../build/openpgp-packets.ts'
+import { makeCommitObject, makeDirtree, objectPath } from '../build/ostree-commit.ts'
 import { makeRpm, makeRpmDatabaseHeader } from '../build/rpm.ts'
 import { makeRepository } from '../build/rpm-repository.ts'
 import { makeUki } from '../build/uki.ts'
@@ -425,6 +435,106 @@ const rows: readonly Row[] = [
     parse: bytes => parseEventLog(bytes, 'sample'),
     again: bytes => makeSha1Log(parseEventLog(bytes, 'sample').events.map(asRecord)),
   },
+  {
+    folder: 'rpm',
+    parser: 'readMainHeader',
+    what: 'dependencies and paths of a package',
+    sample: () => makeRpmDatabaseHeader({ name: 'a', version: '1', release: '2', requires: ['b'], files: twoFiles }),
+    parse: bytes => {
+      const header = readMainHeader(bytes, 'sample')
+      return [dependenciesOf(header), [...filePaths(header)]]
+    },
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseDependency',
+    what: 'a dependency with a version',
+    sample: () => Buffer.from('kernel-uname-r >= 1:5.14.0-605.el9'),
+    parse: bytes => parseDependency(textOf(bytes)),
+    again: bytes => Buffer.from(formatDependency(parseDependency(textOf(bytes)) ?? expect.fail('unreadable'))),
+  },
+  {
+    folder: 'rpm',
+    parser: 'parseRichDependency',
+    what: 'a boolean dependency',
+    sample: () => Buffer.from('((kernel(x86-64) = 5.14.0-1.el9 and b) or (a if b(c) else (d with e without f)))'),
+    parse: bytes => parseRichDependency(textOf(bytes)),
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'readProviders',
+    what: 'provides and files of primary.xml',
+    sample: () => new Uint8Array(gunzipSync(repositoryFile('primary.xml.gz'))),
+    parse: async bytes => {
+      const wanted = ['kernel-core', '/etc/name'].map(name => ({ name, sense: 0, version: '' }))
+      for await (const _ of readProviders([textOf(bytes)], wanted, 'sample'));
+    },
+    again: readOnly,
+  },
+  {
+    folder: 'rpm',
+    parser: 'readUpdateinfo',
+    what: 'updateinfo.xml',
+    sample: () =>
+      Buffer.from(
+        '<updates><update type="security"><id>A-1</id><title>one</title><references><reference id="CVE-2026-0001" type="cve"/></references><pkglist><collection><package name="kernel-core" version="1" release="2" arch="x86_64"/></collection></pkglist></update></updates>',
+      ),
+    parse: async bytes => {
+      for await (const _ of readUpdateinfo([textOf(bytes)], new Set(['kernel-core']), 'sample'));
+    },
+    again: readOnly,
+  },
+  {
+    folder: 'ostree',
+    parser: 'parseCommit',
+    what: 'a commit object',
+    sample: () => makeCommitObject('1'.repeat(64), '2'.repeat(64)),
+    parse: bytes => parseCommit(bytes, 'sample'),
+    again: bytes => {
+      const { tree, meta } = parseCommit(bytes, 'sample')
+      return makeCommitObject(tree, meta)
+    },
+  },
+  {
+    folder: 'ostree',
+    parser: 'parseDirtree',
+    what: 'a directory of two files and a directory',
+    sample: () => makeDirtree(twoObjects, [['etc', '3'.repeat(64)]], '4'.repeat(64)),
+    parse: bytes => parseDirtree(bytes, 'sample'),
+    again: readOnly,
+  },
+  {
+    folder: 'ostree',
+    parser: 'parseObjectPath',
+    what: 'the path of an object',
+    sample: () => Buffer.from(objectPath('5'.repeat(64), 'file')),
+    parse: bytes => parseObjectPath(textOf(bytes)),
+    again: bytes => {
+      const { checksum, kind } = parseObjectPath(textOf(bytes)) ?? expect.fail('no object')
+      return Buffer.from(objectPath(checksum, kind))
+    },
+  },
+  {
+    folder: 'oci',
+    parser: 'parseToc',
+    what: 'a table of contents of zstd:chunked',
+    sample: () =>
+      Buffer.from(
+        JSON.stringify({
+          version: 1,
+          entries: [
+            { type: 'dir', name: 'usr/' },
+            { type: 'reg', name: 'usr/a', size: 3, offset: 5, endOffset: 9, digest: `sha256:${'6'.repeat(64)}` },
+            { type: 'hardlink', name: 'usr/b', linkName: 'usr/a' },
+          ],
+        }),
+      ),
+    parse: bytes =>
+      parseToc(bytes, { mediaType: 'x', annotations: {}, digest: `sha256:${'7'.repeat(64)}`, size: 100 }, 'sample'),
+    again: readOnly,
+  },
 ]
 
 /** Parsers of a part, which the row named reads with. */
@@ -490,6 +600,11 @@ async function outcomes(samples: Iterable<Uint8Array>, parse: Row['parse']): Pro
   return counts
 }
 
+const twoFiles = ['/usr/bin/a', '/etc/b'].map(path => ({ path, content: path }))
+const twoObjects = [
+  ['a', '1'.repeat(64)],
+  ['b', '2'.repeat(64)],
+] as const
 const twoChanges = [2, 1].map(time => ({ time, title: `A <a@b> - 1-${time}`, text: '- a\n- b' }))
 const formats = join(import.meta.dirname, '../../src/formats')
 const named = rows.map(row => ({ row, name: `${row.folder}/${row.parser}, ${row.what}` }))
