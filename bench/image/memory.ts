@@ -213,7 +213,7 @@ try {
   )) {
     const layout = join(scratch, 'layout')
     const { stored, plain } = await writeLargeLayout(layout, image())
-    const words = [process.execPath, program, 'boot-files', '--image', `oci:${layout}:image`, '--json']
+    const words = [process.execPath, program, 'boot-files', '--image', `oci:${layout}:image`, '--cache=false', '--json']
     const { peak, cpu, stdout } = await measure(words)
     const { errors } = JSON.parse(stdout) as { errors?: readonly { code: string }[] }
     const answer = errors?.map(({ code }) => code).join(', ') ?? 'read'
