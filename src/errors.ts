@@ -255,8 +255,8 @@ export const errorCodes = {
   ),
   DOWNGRADE_REFUSED: row(
     'refused',
-    'the kernel asked for is older than the kernel of the base image',
-    'set allow-downgrade: true if you want this',
+    'the kernel asked for is older than the kernel of the base image, or an extra package older than that of the base image',
+    'set allow-downgrade: true if you want this, for the kernel',
   ),
   RPM_INVALID: row('input', 'an RPM file cannot be read'),
   RPM_IDENTITY_MISMATCH: row('refused', 'the header of an RPM file names another package than the repository metadata'),

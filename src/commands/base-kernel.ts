@@ -103,7 +103,7 @@ function layeredDigests({ gitops }: BaseSources): ReadonlySet<OciDigest> {
 
 /** The kernel for this base. Throws as `findKernelFor`, and why there is none: KERNEL_NOT_FOUND, KERNEL_INCOMPLETE, DOWNGRADE_REFUSED. */
 export async function chooseKernelFor(
-  base: BaseKernel,
+  base: Pick<Base, 'kernel' | 'contents'>,
   settings: CheckSettings,
   access: PackageOptions,
 ): Promise<KernelChoice> {
@@ -119,19 +119,21 @@ export interface KernelAnswer {
   readonly repositories: readonly FetchedRepository[]
 }
 
-/** The kernel for this base, or why there is none. Throws as `readKernelRepositories` and EXTRA_PACKAGE_NOT_FOUND. */
+/** The kernel for this base, or why there is none. Throws as `readKernelRepositories`, and EXTRA_PACKAGE_NOT_FOUND and DOWNGRADE_REFUSED for extra packages. */
 export async function findKernelFor(
-  base: BaseKernel,
+  base: Pick<Base, 'kernel' | 'contents'>,
   settings: CheckSettings,
   access: PackageOptions,
 ): Promise<KernelAnswer> {
   const { kernelRepositories, extraPackages, dist, allowDowngrade } = settings
   return await inStep('kernel', async () => {
-    const names = namesToFetch(base, extraPackages)
+    const names = namesToFetch(base.kernel, extraPackages)
     const repositories = await readKernelRepositories(kernelRepositories, names, access)
     warnOfAges(repositories, settings.repositoryMaxAge, access.log)
     const request = parseKernelRequest(settings.kernelVersion)
-    const answer = findKernel({ base, repositories, request, dist, extraPackages, allowDowngrade })
+    const installed = base.contents.packages ?? []
+    const question = { base: base.kernel, installed, repositories, request, dist, extraPackages, allowDowngrade }
+    const answer = findKernel(question)
     return { answer, repositories }
   })
 }

@@ -28,7 +28,7 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
   const sources = { credentials, gitops: known ? gitops : undefined }
   const base = await readBase(settings, await registryOf(env, settings, credentials), log.progress, sources)
   const access = await repositoryAccess(env, settings, credentials, log)
-  const { answer: kernel, repositories } = await findKernelFor(base.kernel, settings, access)
+  const { answer: kernel, repositories } = await findKernelFor(base, settings, access)
   tellAges(repositories, settings.repositoryMaxAge, log)
   tellWentBack(kernel.newest, recordedKernel, log)
   const document = checkDocument({

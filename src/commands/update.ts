@@ -39,7 +39,7 @@ export const updateCommand: Command<'update'> = async (settings, credentials, lo
   )
   log.info(`base image ${formatPinnedReference(base.pinned)}, kernel ${base.kernel.release}`)
   const access = await repositoryAccess(env, settings, credentials, log)
-  const choice = await log.group('Choose the kernel', () => chooseKernelFor(base.kernel, settings, access))
+  const choice = await log.group('Choose the kernel', () => chooseKernelFor(base, settings, access))
   for (const { evr, missing } of choice.incomplete)
     log.warning(`kernel ${formatEvr(evr)} is newer but not whole in the repositories: ${missing.join(', ')} missing`)
   tellWentBack(choice.newest, standingOf(situation, settings.pools).inUse, log)

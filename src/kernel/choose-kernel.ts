@@ -2,7 +2,7 @@
 
 import { ToolError, throwAll } from '../errors.ts'
 import { compareEvr, type Evr, formatEvr } from '../formats/rpm/version.ts'
-import { type BaseKernel, hasDist, kernelRelease } from './base-kernel.ts'
+import { type BaseKernel, hasDist, type InstalledPackage, kernelRelease } from './base-kernel.ts'
 import { chooseExtraPackages } from './extra-packages.ts'
 import type { KernelPackages } from './kernel-packages.ts'
 import { fitsRequest, type KernelRequest, namesOneRelease } from './kernel-request.ts'
@@ -10,6 +10,8 @@ import { type KernelSet, kernelSets, type RepositoryPackages } from './kernel-se
 
 export interface KernelQuestion {
   readonly base: BaseKernel
+  /** Packages of the base: an extra package may not be older. */
+  readonly installed?: readonly InstalledPackage[]
   /** In the order of the setting. */
   readonly repositories: readonly RepositoryPackages[]
   readonly request: KernelRequest
@@ -93,7 +95,7 @@ function wantedDist({ dist, base, request }: KernelQuestion): string | null {
 function packagesOf(question: KernelQuestion, { evr, packages }: KernelSet): KernelPackages {
   const { arch, names } = question.base
   const asked = question.extraPackages.filter(name => !names.includes(name))
-  const { found, errors } = chooseExtraPackages(asked, question.repositories, { evr, arch })
+  const { found, errors } = chooseExtraPackages(asked, question.repositories, { evr, arch }, question.installed)
   throwAll(errors)
   return { evr, arch, release: kernelRelease(evr, arch), packages, extraPackages: found }
 }

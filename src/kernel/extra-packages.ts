@@ -1,8 +1,9 @@
 // The setting extra-packages: packages that are layered besides the kernel.
 
 import { ToolError } from '../errors.ts'
+import { formatNevra } from '../formats/rpm/header.ts'
 import { compareEvr, type Evr, formatEvr } from '../formats/rpm/version.ts'
-import { isKernelVariant } from './base-kernel.ts'
+import { type InstalledPackage, isKernelVariant } from './base-kernel.ts'
 import type { RepositoryPackage } from './kernel-packages.ts'
 import type { RepositoryPackages } from './kernel-sets.ts'
 
@@ -13,12 +14,14 @@ export interface ExtraPackages {
 
 /**
  * The newest package of each name for the architecture or noarch; of equals the first repository wins. A name that begins
- * with `kernel-` is taken at the version of the chosen kernel only.
+ * with `kernel-` is taken at the version of the chosen kernel only. Any other that is older than what the base has is an error: metadata is not
+ * signed, and an old package is genuine too.
  */
 export function chooseExtraPackages(
   names: readonly string[],
   repositories: readonly RepositoryPackages[],
   kernel: { readonly evr: Evr; readonly arch: string },
+  installed: readonly InstalledPackage[] = [],
 ): ExtraPackages {
   const found: RepositoryPackage[] = []
   const errors: ToolError[] = []
@@ -29,8 +32,10 @@ export function chooseExtraPackages(
       .filter(one => one.name === name && (one.arch === kernel.arch || one.arch === 'noarch'))
       .filter(({ evr }) => !bound || compareEvr(evr, kernel.evr) === 0)
       .reduce<RepositoryPackage | undefined>(newer, undefined)
+    const there = bound ? undefined : installed.find(one => one.name === name && isOlder(newest, one))
     if (isKernelVariant(name)) errors.push(variant(name))
     else if (newest === undefined) errors.push(notFound(name, bound ? kernel.evr : undefined))
+    else if (there !== undefined) errors.push(older(newest, there))
     else found.push(newest)
   }
   return { found, errors }
@@ -38,6 +43,19 @@ export function chooseExtraPackages(
 
 function newer(best: RepositoryPackage | undefined, next: RepositoryPackage): RepositoryPackage {
   return best !== undefined && compareEvr(next.evr, best.evr) <= 0 ? best : next
+}
+
+function isOlder(chosen: RepositoryPackage | undefined, there: InstalledPackage): boolean {
+  return chosen !== undefined && compareEvr(chosen.evr, there.evr) < 0
+}
+
+function older(chosen: RepositoryPackage, there: InstalledPackage): ToolError {
+  return new ToolError('DOWNGRADE_REFUSED', 'an extra package is older than the one that the base image has', {
+    found: formatNevra(chosen),
+    wanted: `${formatNevra(there)} or newer`,
+    where: { path: 'extra-packages' },
+    hint: 'take it out of extra-packages, or name a repository that has a newer one',
+  })
 }
 
 function variant(name: string): ToolError {

@@ -186,6 +186,22 @@ describe('extra packages', () => {
     expect(pick(['usbguard', 'data', 'usbguard'], ...all)).toEqual(['usbguard 1.0-2.el9 x86_64', 'data 1-1 noarch'])
   })
 
+  it('takes none that is older than what the base has', () => {
+    const pickOn = (installed: KernelQuestion['installed'] = [], ...extraPackages: string[]) => {
+      const packages = [extra('usbguard', '1.0-2.el9'), extra('kernel-devel', '5.14.0-601.el9')]
+      const repositories = [repo(...set('5.14.0-601.el9')), repo(...packages)]
+      return chooseKernel(question({ extraPackages, repositories, installed })).kernel.extraPackages.length
+    }
+    const there = (name: string, evr: string, arch = 'x86_64') => ({ name, evr: parseEvr(evr), arch })
+    for (const evr of ['1.0-2.el9', '1.0-1.el9']) expect(pickOn([there('usbguard', evr)], 'usbguard')).toBe(1)
+    for (const evr of ['1.0-3.el9', '1:0.1-1', '1.0.1-1'])
+      expect(() => pickOn([there('other', '0-1'), there('usbguard', evr)], 'usbguard')).toThrow(
+        fault('DOWNGRADE_REFUSED', { found: 'usbguard-1.0-2.el9.x86_64', wanted: `usbguard-${evr}.x86_64 or newer` }),
+      )
+    // packages of the kernel follow the kernel, which may go back where that is allowed
+    expect(pickOn([there('kernel-devel', '5.14.0-700.el9')], 'kernel-devel')).toBe(1)
+  })
+
   it('takes kernel packages at the version of the kernel, and none twice', () => {
     const all = [extra('kernel-devel', '5.14.0-700.el9'), extra('kernel-devel', '5.14.0-601.el9')]
     expect(pick(['kernel-devel', 'kernel-core'], ...all)).toEqual(['kernel-devel 5.14.0-601.el9 x86_64'])
