@@ -2,6 +2,7 @@
 
 import type { Log } from '../edge/log.ts'
 import { readAdvisories } from '../edge/repository-metadata.ts'
+import type { PackageOptions } from '../edge/rpm-repository.ts'
 import { ToolError } from '../errors.ts'
 import { readChangelog } from '../formats/rpm/changelog.ts'
 import { repositoryFormats } from '../formats/rpm/repository-formats.ts'
@@ -32,7 +33,11 @@ export async function kernelNews(work: Work, { packages }: DownloadedKernel): Pr
 
 /** Those of all kernel repositories, each id once. A fault in them stops nothing: none, and a warning. */
 export async function findAdvisories(
-  { settings, access, log }: Pick<Work, 'settings' | 'access'> & { readonly log: Pick<Log, 'warning'> },
+  {
+    settings,
+    access,
+    log,
+  }: Pick<Work, 'settings'> & { readonly access: PackageOptions; readonly log: Pick<Log, 'warning'> },
   step: KernelStep,
 ): Promise<readonly Advisory[]> {
   try {

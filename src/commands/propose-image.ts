@@ -26,7 +26,7 @@ export interface ImageProposal {
 
 /** What the pull request would hold. Throws as `proposeChange`. */
 export function proposalOf(
-  { settings, registry, gitops, key, choice, situation, making }: Work,
+  { settings, registry, access, gitops, key, choice, situation, making }: Work,
   record: ImageRecord,
   others: OtherRecords,
   seen: Pick<RunFacts, 'size'> & Partial<RunFacts>,
@@ -40,7 +40,7 @@ export function proposalOf(
     downgraded:
       making.kind !== 'base' &&
       (choice.change === 'older' || isOlder(choice.kernel.evr, standingOf(situation, settings.pools))),
-    insecureSources: [...http, ...registry.insecureHosts()],
+    insecureSources: [...new Set([...http, ...access.insecureHosts(), ...registry.insecureHosts()])],
     checksWaitForApproval: gitops.checksWaitForApproval,
     ...seen,
   })

@@ -16,20 +16,28 @@ import type { CacheSettings, CheckSettings } from '../settings/settings.ts'
 
 type Secrets = Pick<Credentials, 'clientCertificate' | 'clientKey'>
 
+export interface RepositoryAccess extends PackageOptions {
+  /** Origins of plain http to which redirects led, with nothing to make up for it. */
+  readonly insecureHosts: () => readonly string[]
+}
+
 /** Throws FILE_NOT_FOUND and INPUT_INVALID for the files of certificates and keys. */
 export async function repositoryAccess(
   environment: Environment,
   settings: CheckSettings,
   secrets: Secrets,
   log: Log,
-): Promise<PackageOptions> {
+): Promise<RepositoryAccess> {
   const { allowInsecure, kernelRepositoryCa: authority } = settings
   const authorities = authority === undefined ? [] : await readAuthorities(authority)
   const client = await clientCertificateOf(settings.kernelRepositories, secrets)
   const why = client?.notNow()
   if (why !== undefined) log.warning(`the client certificate of the kernel repositories ${why}`)
+  const insecure = new Set<string>()
   return {
     allowInsecure,
+    noteInsecure: origin => insecure.add(origin),
+    insecureHosts: () => [...insecure],
     connections: openConnections({ environment, authorities, client }),
     cache: await packageCacheOf(environment, settings),
     log,

@@ -2,7 +2,6 @@
 
 import type { Log } from '../edge/log.ts'
 import type { RegistryClient } from '../edge/registry.ts'
-import type { PackageOptions } from '../edge/rpm-repository.ts'
 import type { Environment } from '../edge/surroundings.ts'
 import type { ImageSource } from '../image/image-source.ts'
 import type { KernelChoice } from '../kernel/choose-kernel.ts'
@@ -12,6 +11,7 @@ import type { Credentials } from '../settings/credentials.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Base } from './base-kernel.ts'
 import type { GitOpsTree } from './gitops.ts'
+import type { RepositoryAccess } from './repository-access.ts'
 import type { Known } from './update-result.ts'
 
 /** What is known when base and kernel stand. */
@@ -25,7 +25,7 @@ export interface Facts {
   readonly situation: Situation
   readonly base: Base
   /** To the kernel repositories. */
-  readonly access: PackageOptions
+  readonly access: RepositoryAccess
   readonly choice: KernelChoice
 }
 

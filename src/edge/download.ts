@@ -21,6 +21,8 @@ export interface Expected {
 export interface DownloadOptions {
   /** Allows plain http, also as the target of a redirect. */
   readonly allowInsecure: boolean
+  /** Is told of redirects to plain http, which were followed. */
+  readonly noteInsecure?: ((origin: string) => void) | undefined
   /** Authorities and proxies; by default those of the environment. */
   readonly connections?: Connections
   readonly timing?: Partial<DownloadTiming>
@@ -140,6 +142,7 @@ async function receiveInto(sink: Sink, url: string, expected: Expected, options:
       const response = await openResponse(url, {
         ...timing,
         allowInsecure: options.allowInsecure,
+        noteInsecure: options.noteInsecure,
         connections: options.connections,
         range,
       })

@@ -20,6 +20,8 @@ export interface HttpResponse {
 export interface RequestOptions {
   /** Allows plain http. */
   readonly allowInsecure: boolean
+  /** Is told the origin of every plain http URL to which a redirect led. */
+  readonly noteInsecure?: ((origin: string) => void) | undefined
   /** Authorities and proxies; by default those of the environment. */
   readonly connections?: Connections | undefined
   /** The rest of a file of which the bytes before `from` are there. A server may answer with the whole file. */
@@ -61,6 +63,7 @@ export async function openResponse(url: string, options: RequestOptions): Promis
     let range = options.range
     for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
       refuseInsecure(at, url, options.allowInsecure)
+      if (at !== url && at.startsWith('http:')) options.noteInsecure?.(new URL(at).origin)
       const response = await get(at, abort.signal, connections, rangeHeaders(range))
       clock.touch()
       const status = response.statusCode ?? 0

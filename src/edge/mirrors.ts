@@ -24,6 +24,11 @@ export function forMirrors<Options extends DownloadOptions>(options: Options, co
   return count < 2 ? options : { ...options, timing: { ...mirrorTiming, ...options.timing } }
 }
 
+/** For files whose hash a metalink binds: that they come by plain http needs no leave, and nobody has to be told. */
+export function boundOptions<Options extends DownloadOptions>(options: Options): Options {
+  return { ...options, allowInsecure: true, noteInsecure: undefined }
+}
+
 /**
  * What the first of the mirrors gives that has no fault; the log is told of each one that has. With one mirror its fault is thrown as
  * it is; with several a fault that names all, with the code of the first that was not merely unreachable.

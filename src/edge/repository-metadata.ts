@@ -11,7 +11,7 @@ import type { RepositorySource } from '../formats/rpm/repository-source.ts'
 import type { RepositoryPackage } from '../kernel/kernel-packages.ts'
 import { type DownloadOptions, downloadBytes, downloadFile } from './download.ts'
 import { readMetadataText } from './metadata-text.ts'
-import { forMirrors, fromMirrors, mirrorsAsked } from './mirrors.ts'
+import { boundOptions, forMirrors, fromMirrors, mirrorsAsked } from './mirrors.ts'
 import { withTemporaryDirectory } from './temporary.ts'
 
 /** The packages of one repository that have the names asked for, in the order of its metadata. */
@@ -82,11 +82,14 @@ async function placesOf(
   options: DownloadOptions,
 ): Promise<Places> {
   if (kind === 'repository') return { mirrors: [url], allowed: undefined, boundByMetalink: false }
-  const bytes = await downloadBytes(url, { maxSize: ceilings.mirrors, size: null, checksum: null }, options)
+  const secure = url.startsWith('https:')
+  // what is said to be by https must not come by a redirect to plain http
+  const asked = secure ? { ...options, allowInsecure: false } : options
+  const bytes = await downloadBytes(url, { maxSize: ceilings.mirrors, size: null, checksum: null }, asked)
   const text = new TextDecoder().decode(bytes)
   if (kind === 'metalink') {
     const { mirrors, allowed } = formats.parseMetalink(text, url)
-    return { mirrors, allowed, boundByMetalink: url.startsWith('https:') }
+    return { mirrors, allowed, boundByMetalink: secure }
   }
   const all = formats.parseMirrorlist(text, url)
   const mirrors = options.allowInsecure ? all : all.filter(one => one.startsWith('https:'))
@@ -115,7 +118,7 @@ interface Reading {
 async function fetchFrom(mirror: string, reading: Reading): Promise<FetchedRepository> {
   const { places, names, formats, path } = reading
   const { boundByMetalink, mirrors } = places
-  const options = boundByMetalink ? { ...reading.options, allowInsecure: true } : reading.options
+  const options = boundByMetalink ? boundOptions(reading.options) : reading.options
   const here = forMirrors(options, mirrors.length)
   const { primary, timestamp } = await fetchRepomd(mirror, { ...reading, options: here })
   const locate = (base: string, location: { readonly href: string; readonly xmlBase: string | null }) =>
@@ -183,7 +186,7 @@ async function readAdvisoriesFrom<T>(
   read: (text: AsyncIterable<string>, source: string) => Promise<T>,
 ): Promise<T[]> {
   const { places, formats, path } = reading
-  const options = places.boundByMetalink ? { ...reading.options, allowInsecure: true } : reading.options
+  const options = places.boundByMetalink ? boundOptions(reading.options) : reading.options
   const here = forMirrors(options, places.mirrors.length)
   const { updateinfo } = await fetchRepomd(mirror, { ...reading, options: here })
   if (updateinfo === null) return []

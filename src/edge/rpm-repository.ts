@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ToolError } from '../errors.ts'
 import type { RepositoryPackage } from '../kernel/kernel-packages.ts'
 import { type DownloadOptions, downloadFile } from './download.ts'
-import { forMirrors, fromMirrors } from './mirrors.ts'
+import { boundOptions, forMirrors, fromMirrors } from './mirrors.ts'
 import type { PackageCache } from './package-cache.ts'
 import { noProgress, type ProgressItem } from './progress.ts'
 
@@ -74,7 +74,7 @@ async function fetchPackage(
   const expected = { maxSize: packageCeiling, size, checksum: { type, hex } }
   if ((await cache?.take(expected.checksum, size, path)) === true) return 'from the cache'
   const mirrors = [location, ...otherLocations]
-  const here = forMirrors(boundByMetalink ? { ...options, allowInsecure: true } : options, mirrors.length)
+  const here = forMirrors(boundByMetalink ? boundOptions(options) : options, mirrors.length)
   await fromMirrors(mirrors, url => downloadFile(url, path, expected, here, progress), log)
   await cache?.put(expected.checksum, path)
   return undefined

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openConnections } from '../../src/edge/connections.ts'
 import { downloadBytes } from '../../src/edge/download.ts'
+import { fetchRepositories } from '../../src/edge/repository-metadata.ts'
+import { repositoryFormats } from '../../src/formats/rpm/repository-formats.ts'
 import { run, workDirectory } from './programs.ts'
 
 const directory = workDirectory()
@@ -80,8 +82,19 @@ describe('https', () => {
       await expect(downloadBytes(`${secure}/down`, expected, trusting())).rejects.toThrow(
         expect.objectContaining({ code: 'INSECURE_NOT_ALLOWED', found: `${plain}/file` }),
       )
-      const loose = { ...trusting(), allowInsecure: true }
+      const noted: string[] = []
+      const loose = { ...trusting(), allowInsecure: true, noteInsecure: (origin: string) => noted.push(origin) }
+      expect(Buffer.from(await downloadBytes(`${secure}/across`, expected, loose)).toString()).toBe('bytes')
+      expect(noted).toEqual([])
       expect(Buffer.from(await downloadBytes(`${secure}/down`, expected, loose)).toString()).toBe('plain')
+      expect(noted).toEqual([plain])
+    })
+
+    it('no metalink comes by a redirect to plain http: its hashes would bind nothing', async () => {
+      const loose = { ...trusting(), allowInsecure: true }
+      await expect(fetchRepositories([`metalink=${secure}/down`], new Set(), repositoryFormats, loose)).rejects.toThrow(
+        expect.objectContaining({ code: 'INSECURE_NOT_ALLOWED', found: `${plain}/file` }),
+      )
     })
   })
 })
