@@ -19,8 +19,8 @@ export interface PackageOptions extends DownloadOptions {
   readonly cache?: PackageCache | undefined
 }
 
-/** Far above real ones: 200 MiB. */
-const packageCeiling = 2 ** 31
+/** Above real ones: firmware has 400 MiB, a kernel's largest package 60. A package is read into memory, which Node.js does below 2 GiB only. */
+const packageCeiling = 2 ** 30
 const parallelDownloads = 4
 
 /**
@@ -82,7 +82,8 @@ async function fetchPackage(
 
 /** The bytes of a downloaded package. */
 export async function readPackage(path: string): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(path))
+  const { buffer, byteOffset, length } = await readFile(path)
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 /** The last part of the URL, with the three characters of RPM names decoded that URLs may escape. */

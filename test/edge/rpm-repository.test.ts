@@ -158,6 +158,7 @@ describe('downloadPackages', () => {
   it.each<[string, Partial<RepositoryInput['packages'][number]>, string]>([
     ['another size', { size: 10 }, 'CHECKSUM_MISMATCH'],
     ['another checksum', { checksum: '0'.repeat(64) }, 'CHECKSUM_MISMATCH'],
+    ['more than is read into memory', { size: 2 ** 30 + 1 }, 'CEILING_REACHED'],
     ['no file', { missing: true }, 'REPOSITORY_UNREACHABLE'],
     ['a name that is no RPM', { href: 'Packages/kernel' }, 'REPOSITORY_INVALID'],
   ])('refuses %s and leaves no part behind', async (_, wrong, code) => {
