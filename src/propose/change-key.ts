@@ -26,6 +26,8 @@ export function changeKey(inputs: ChangeInputs): string {
     packages: inputs.packages.map(checksumOf).sort(),
     extraPackages: inputs.extraPackages.map(checksumOf).sort(),
     ...(inputs.image === undefined ? {} : { image: inputs.image }),
+    // who asks for signatures from now on must not be told that nothing changed
+    ...(settings.allowUnsignedPackages || inputs.packages.length === 0 ? {} : { signedPackages: true }),
     containerfile: sha256Hex(Buffer.from(inputs.containerfile, 'utf8')),
     imageRepository: settings.imageRepository,
     architecture: settings.architecture,

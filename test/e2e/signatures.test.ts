@@ -86,6 +86,16 @@ describe('packages signed by a pinned key', () => {
     })
   })
 
+  it('are asked for as soon as signatures are, also where the same packages were proposed without', async () => {
+    await LoopbackWorld.during({ base }, async world => {
+      world.publish(plain)
+      expect((await world.update()).outputs.outcome).toBe('created')
+      expect((await world.update()).outputs.outcome).toBe('unchanged')
+      const run = await world.update(strict(signer))
+      expect([run.exitCode, run.outputs['error-code']], run.stdout).toEqual([1, 'RPM_SIGNATURE_MISSING'])
+    })
+  })
+
   it('OpenPGP.js is the published file', () => {
     const [ours, theirs] = ['dist/openpgp.mjs', 'node_modules/openpgp/dist/node/openpgp.mjs'].map(path =>
       readFileSync(join(root, path)),

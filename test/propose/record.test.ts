@@ -178,6 +178,7 @@ describe('change key', () => {
     { settings: makeSettings({ namespace: 'x' }) },
     { settings: makeSettings({ secureBoot: false }) },
     { settings: makeSettings({ pcrLabel: 'never' }) },
+    { settings: makeSettings({ allowUnsignedPackages: false }) },
   ])('depends on %j', changed => {
     expect(changeKey({ ...inputs, ...changed })).not.toBe(key)
   })
