@@ -41,6 +41,9 @@ export interface DownloadTiming {
 
 const usualTiming: DownloadTiming = { stall: 60_000, total: 30 * 60_000, pauses: [500, 2_000] }
 
+/** Of a small file: who drips it byte by byte holds everything up. */
+const smallFileTotal = 2 * 60_000
+
 /** A server that breaks off each time, a little later each time, is left after so many attempts. */
 const attemptsWithProgress = 20
 
@@ -82,7 +85,7 @@ export async function downloadBytes(url: string, expected: Expected, options: Do
       parts = []
     },
   }
-  await receiveInto(sink, url, expected, options)
+  await receiveInto(sink, url, expected, { ...options, timing: { total: smallFileTotal, ...options.timing } })
   return new Uint8Array(Buffer.concat(parts))
 }
 
@@ -162,7 +165,8 @@ async function receiveInto(sink: Sink, url: string, expected: Expected, options:
         await startAgain()
         continue
       }
-      const progress = most > 0 && received.count > most && attempts < attemptsWithProgress
+      // without a checksum each attempt begins anew
+      const progress = checksum !== null && most > 0 && received.count > most && attempts < attemptsWithProgress
       most = Math.max(most, received.count)
       const wait = timing.pauses[progress ? 0 : pauses]
       if (!progress) pauses += 1

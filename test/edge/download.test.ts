@@ -179,6 +179,15 @@ describe('a file that breaks off', () => {
     expect(outcome).toEqual(fault('CHECKSUM_MISMATCH', /more than 300000/))
   })
 
+  it('without a checksum begins anew, so that a little more each time is no progress', async () => {
+    await using server = await serveFiles(new Map([['file', content]]), (_, attempt) => ({
+      breakAfter: attempt * 1000,
+    }))
+    const known = { maxSize: content.length, size: null, checksum: null }
+    await expect(downloadBytes(`${server.url}/file`, known, options)).rejects.toThrow(fault('REPOSITORY_UNREACHABLE'))
+    expect(server.requests).toHaveLength(1 + (options.timing?.pauses?.length ?? 0))
+  })
+
   it('is left after some attempts of a server that drips', async () => {
     const { outcome, ranges } = await resume(() => ({ etag, breakAfter: 1000 }))
     expect(outcome).toEqual(fault('REPOSITORY_UNREACHABLE'))
