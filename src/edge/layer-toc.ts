@@ -43,7 +43,7 @@ export async function walkToc(
   }
   const compressed = await collect(verified(range(offset, size), position, source), size, source)
   for (const { content, ...entry } of parseToc(decompressed(compressed, plainSize, source), layer, source)) {
-    const contents = read({ ...entry, uid: 0, gid: 0, mode: 0 })
+    const contents = read({ ...entry, uid: 0, gid: 0, mode: 0, time: 0 })
     if (contents !== undefined && content !== undefined && wants(entry.name)) {
       const { offset: start, end, digest } = content
       const plain = plainBytes(range(start, end - start), source)

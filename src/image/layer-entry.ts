@@ -9,7 +9,7 @@ import { treeNameCost } from './name-tree.ts'
 import type { SpilledFile } from './spill-room.ts'
 
 /** Counts up whenever the reader finds, keeps or refuses anything else in the same layer. */
-const readerVersion = 2
+const readerVersion = 3
 
 /** All that decides what a scan of a layer gives. */
 export interface LayerQuestion extends ScanWishes {

@@ -6,7 +6,7 @@ import { type ContentsPlace, contentsInPlace } from './entry-contents.ts'
 import { ancestorsOf, type KnownPlaces, nameOf, normalizePath, parentOf } from './layer-path.ts'
 import { LayerSkeleton, nameCost } from './layer-skeleton.ts'
 import { MemoryBudget, spareForNames } from './memory-budget.ts'
-import { headOfObject, isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
+import { headOfObject, isInRepository, isOstreeObject, keepsContents, mayBecomeBootFile } from './places.ts'
 import { type SpilledFile, type SpillRoom, spillAbove } from './spill-room.ts'
 import type { TarEntry } from './tar-headers.ts'
 import { type EntryContents, type EntryReader, walkTar } from './tar-walker.ts'
@@ -99,6 +99,8 @@ class LayerScan {
   readonly #nodes = new Map<string, LayerNode>()
   /** Objects of an ostree repository, until a link names them. */
   readonly #objects = new Map<string, LayerNode>()
+  /** Those with a time: something changed them after they were taken out of a commit. */
+  readonly #changedObjects = new Set<string>()
   readonly #skeleton: LayerSkeleton
   readonly #whiteouts = new Set<string>()
   readonly #opaque = new Set<string>()
@@ -169,6 +171,9 @@ class LayerScan {
       }
     } else if (hidden === '' || hidden === '.' || hidden === '..' || hidden.startsWith('.wh.')) {
       throw this.#fault('a whiteout without a name', `${directory}/${name}`)
+    } else if (path === 'usr') {
+      // nodes take nothing from the top of a layer that is not below usr, etc or var (bootc: ostree-ext/src/tar/write.rs, normalize_validate_path)
+      throw this.#fault('a whiteout of usr, which nodes pass over', name)
     } else if (this.#wishes.places.knows(path)) {
       if (path.includes('\ufffd')) throw this.#fault('a name that is not UTF-8', path)
       this.#hide(path, this.#whiteouts)
@@ -216,12 +221,19 @@ class LayerScan {
         return undefined
       case 'link': {
         const target = normalizePath(linkName, this.#source)
+        // both have one time, but to nodes: they pass over links with a time to objects without (bootc: ostree-ext/src/tar/write.rs, filter_tar)
+        if (wanted && entry.time > 0 && isInRepository(target) && !this.#changedObjects.has(target))
+          throw this.#fault('a hard link that is newer than the object it names', path, target)
         const symbolic = this.#skeleton.enterHardLink(parent, path, target)
         if (kept) put(symbolic === undefined ? this.#hardLink(target) : { kind: 'symlink', target: symbolic })
         return undefined
       }
       case 'file':
         this.#skeleton.enterLeaf(parent, path)
+        if (entry.time > 0 && isInRepository(path)) {
+          this.#budget.take(path.length + nameCost, this.#source)
+          this.#changedObjects.add(path)
+        }
         if (!kept) return undefined
         if (asked || (wanted && keepsContents(path))) return this.#kept(entry, path, put)
         if (object && entry.size <= this.#ceilings.file) return this.#candidate(entry, path, wanted, put)

@@ -59,6 +59,9 @@ export function isRpmDatabase(path: string): boolean {
 
 export const isEfi = (name: string): boolean => name.toLowerCase().endsWith('.efi')
 
+/** Below a repository of ostree. */
+export const isInRepository = (path: string): boolean => path.startsWith('sysroot/ostree/repo/')
+
 /** A regular file of an ostree repository; its name in the image comes later, as a hard link to it. */
 export function isOstreeObject(path: string): boolean {
   return path.startsWith('sysroot/ostree/repo/objects/') && path.endsWith('.file')

@@ -40,16 +40,18 @@ export interface OwnerFields {
   readonly mode: number
   readonly uid: number
   readonly gid: number
+  /** Seconds since 1970. */
+  readonly time: number
 }
 
-/** Mode, owner and group; octal, in base 256 but for the mode, or nothing. undefined where one of them, or the time, is no number. */
+/** Octal, in base 256 but for the mode, or nothing. undefined where one of them is no number. */
 export function ownerFields(header: Buffer): OwnerFields | undefined {
   const mode = octalField(header, 100, 108)
   const uid = numberField(header, 108, 116)
   const gid = numberField(header, 116, 124)
   const time = numberField(header, 136, 148)
   if (mode === undefined || uid === undefined || gid === undefined || time === undefined) return undefined
-  return { mode, uid, gid }
+  return { mode, uid, gid, time }
 }
 
 function numberField(header: Buffer, start: number, end: number): number | undefined {

@@ -48,6 +48,7 @@ type MetaType = (typeof metaTypes)[number]
 const isMeta = (type: string): type is MetaType => (metaTypes as readonly string[]).includes(type)
 /** As git archive writes it; podman takes the names of other global headers for paths of the image. */
 const globalHeaderName = 'pax_global_header'
+const repositoryStart = 'sysroot/ostree/repo/'
 
 /** A header about an entry, whose contents have to be given to `meta`. */
 export interface MetaHeader {
@@ -126,13 +127,17 @@ export class TarHeaders {
     if (size > 0 && type !== 'file') throw this.fault(`a ${type} with ${size} bytes: ${JSON.stringify(name)}`)
     if (this.#pax?.size !== undefined && this.#pax.size !== size)
       throw this.fault(`two sizes of one entry: ${size} and, in its pax header, ${this.#pax.size}`)
-    const { mode } = owner
+    // links from elsewhere into the repository bootc knows by this field, and all others by their long names: ostree-ext/src/tar/write.rs, filter_tar
+    const intoRepository = ownLink.startsWith(repositoryStart) && !name.startsWith(repositoryStart)
+    if (type === 'link' && intoRepository && linkName !== ownLink)
+      throw this.fault(`a link to ${JSON.stringify(linkName)} and, in its own field, to ${JSON.stringify(ownLink)}`)
+    const { mode, time } = owner
     const [uid, gid] = [this.#pax?.uid ?? owner.uid, this.#pax?.gid ?? owner.gid]
     this.#pending = ''
     this.#pax = undefined
     this.#longName = undefined
     this.#longLink = undefined
-    return { name, type, linkName, size, mode, uid, gid }
+    return { name, type, linkName, size, mode, uid, gid, time }
   }
 
   /** A size that the field of the header cannot hold: Go's writer leaves that at zero, and all readers take the one of the pax header. */

@@ -15,6 +15,7 @@ import {
   type LayerEntry,
   makeTar,
   opaque,
+  paxMember,
   rawMember,
   sha256,
   symlink,
@@ -89,8 +90,10 @@ describe('layers over one another', () => {
   it('a whiteout hides a file, and a directory with all in it', async () => {
     expect(await read(kernel, old, [whiteout(kernel)])).toBeUndefined()
     expect(await list(modules, old, [whiteout(kernel)])).toEqual(['initramfs.img'])
-    for (const path of [modules, 'usr/lib/modules', 'usr/lib', 'usr'])
+    for (const path of [modules, 'usr/lib/modules', 'usr/lib'])
       expect(await read(kernel, old, [whiteout(path)])).toBeUndefined()
+    // nodes pass over it
+    await expectToolError('LAYER_INVALID', read(kernel, old, [whiteout('usr')], [file(kernel, 'new')]))
     expect(await read(kernel, old, [whiteout('usr/li'), whiteout(`${modules}/vm`)])).toBe('old')
   })
 
@@ -227,6 +230,37 @@ describe('hard links', () => {
       await expectToolError('LAYER_INVALID', read(path, ...layers))
     }
     await expectToolError('LAYER_INVALID', read(kernel, [directory(modules), hardLink(kernel, modules)]))
+  })
+
+  // bootc, ostree-ext/src/tar/write.rs, filter_tar: it passes over such links, and looks for them by the field of the header
+  describe('to objects of a repository', () => {
+    const at = (seconds: number) => (header: Uint8Array) =>
+      header.set(new TextEncoder().encode(`${seconds.toString(8).padStart(11, '0')}\0`), 136)
+    const [name, other] = [object('a'), object('b')]
+    const layer = (objectTime: number, linkTime: number, ...long: readonly Uint8Array[]) =>
+      concat([
+        rawMember(name, '0', pe('kernel'), { edit: at(objectTime) }),
+        rawMember(other, '0', pe('other'), { edit: at(objectTime) }),
+        ...long,
+        rawMember(kernel, '1', '', { target: name, edit: at(linkTime) }),
+        makeTar([]),
+      ])
+    const seen = async (tar: Uint8Array) => Buffer.from((await treeOf([tar])).read(kernel)?.bytes ?? []).toString()
+
+    it('with their time, or without one, are followed', async () => {
+      for (const time of [0, 1_700_000_000]) expect(await seen(layer(time, time))).toBe('MZkernel')
+    })
+
+    it('newer than these are refused', async () => {
+      await expectToolError('LAYER_INVALID', seen(layer(0, 1)))
+    })
+
+    it('with two targets are refused', async () => {
+      for (const target of [other, 'opt/x', `./${name}`])
+        for (const long of [paxMember([['linkpath', target]]), rawMember('././@LongLink', 'K', `${target}\0`)])
+          await expectToolError('LAYER_INVALID', seen(layer(1, 1, long)))
+      expect(await seen(layer(1, 1, paxMember([['linkpath', name]])))).toBe('MZkernel')
+    })
   })
 })
 

@@ -43,6 +43,7 @@ async function unpacked(tar: Uint8Array): Promise<ReadEntry[]> {
     mode: header.mode ?? -1,
     uid: header.uid ?? -1,
     gid: header.gid ?? -1,
+    time: Math.floor((header.mtime?.getTime() ?? 0) / 1000),
     sha256: sha256(data ?? new Uint8Array()),
   }))
 }
