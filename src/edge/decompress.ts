@@ -91,6 +91,14 @@ export async function* plainBytes(
   const whole = prefixed(start.head, start.ended ? undefined : iterator)
   const compression = compressionOf(start.head, source)
   begun(compression)
+  if (compression !== 'none' && isTarHeader(start.head)) {
+    await iterator.return?.()
+    throw new ToolError('LAYER_INVALID', 'a layer is compressed data and a tar archive at once', {
+      found: `${compression} by its first bytes, tar by its first header`,
+      wanted: 'one of them: nodes go by the media type',
+      where: { source },
+    })
+  }
   if (compression === 'none') yield* whole
   else if (compression === 'gzip') yield* decoded(whole, createGunzip({ chunkSize: 128 * 1024 }), source)
   else yield* zstdDecoded(whole, source)
@@ -108,6 +116,18 @@ async function* zstdDecoded(
   } finally {
     turn.end()
   }
+}
+
+const tarHeader = { size: 512, sumAt: 148, sumLength: 8 } as const
+
+/** Whether a whole first block has the checksum of a header: POSIX.1-1988 ustar. */
+function isTarHeader(head: Uint8Array): boolean {
+  const { size, sumAt, sumLength } = tarHeader
+  if (head.length < size) return false
+  const field = Buffer.from(head.subarray(sumAt, sumAt + sumLength)).toString('latin1')
+  let sum = 0
+  for (let at = 0; at < size; at += 1) sum += at >= sumAt && at < sumAt + sumLength ? 0x20 : (head[at] ?? 0)
+  return Number.parseInt(/^ *([0-7]+)(?:[ \0]|$)/.exec(field)?.[1] ?? '', 8) === sum
 }
 
 export function compressionOf(head: Uint8Array, source: string): Compression {
@@ -128,7 +148,7 @@ async function headOf(
   iterator: AsyncIterator<Uint8Array>,
 ): Promise<{ readonly head: Uint8Array; readonly ended: boolean }> {
   let head: Uint8Array = new Uint8Array()
-  while (head.length < 6) {
+  while (head.length < tarHeader.size) {
     const next = await iterator.next()
     if (next.done) return { head, ended: true }
     head = head.length === 0 ? next.value : Buffer.concat([head, next.value])

@@ -4,14 +4,14 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib'
+import { constants, createZstdCompress, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { decompressLayer, defaultExpansion, plainBytes } from '../../src/edge/decompress.ts'
 import { splitFrames } from '../../src/edge/zstd-frames.ts'
 import { ToolError } from '../../src/errors.ts'
 import type { OciDigest } from '../../src/formats/oci/digest.ts'
 import { expectToolError } from '../build/expect-error.ts'
-import { concat, file, type LayerCompression, makeLayer, sha256 } from '../build/layer.ts'
+import { concat, file, type LayerCompression, makeLayer, makeTar, rawMember, sha256 } from '../build/layer.ts'
 
 const text = concat(Array.from({ length: 4000 }, (_, index) => new TextEncoder().encode(`${index ** 2} `)))
 const layer = (compression: LayerCompression) => makeLayer([file('a', text)], { compression })
@@ -20,6 +20,8 @@ const skippable = (length: number) =>
 
 /** RFC 1952 and 1951: header, one stored block of no bytes, check and size of nothing. */
 const storedNothing = Buffer.from('1f8b0800000000000003010000ffff0000000000000000', 'hex')
+
+const padded = (bytes: Uint8Array): Uint8Array => concat([bytes, new Uint8Array(1024 + 512 - (bytes.length % 512))])
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -120,6 +122,33 @@ describe('decompressLayer', () => {
       // bits of the gzip header (time, system) do not change the contents
       if (!(result instanceof ToolError)) expect(result).toEqual(tar)
     }
+  })
+
+  // bootc unpacks by the media type (ostree-ext/src/tar/write.rs, filter_tar_async), podman by the first bytes
+  it.each([
+    ['gzip', [0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 3]],
+    ['zstd', [0x50, 0x2a, 0x4d, 0x18]],
+  ] as const)('refuses a tar archive that is %s too, with other files', async (compression, magic) => {
+    const inside = layer(compression).bytes
+    const hidden = makeTar([file('usr/lib/modules/6.1/vmlinuz', 'MZ evil')], { endBlocks: 0 })
+    const junk = makeTar([file('opt/junk', inside)], { endBlocks: 0 }).subarray(0, 512)
+    // the field of gzip's extra bytes, or a frame to skip, reaches over the headers of the archive
+    const start = magic.length + (compression === 'gzip' ? 2 : 4)
+    const length = 512 + hidden.length + junk.length - start
+    const first = rawMember('x', '0', '', {
+      edit: header => header.set([...magic, length & 0xff, length >> 8, ...(compression === 'gzip' ? [] : [0, 0])]),
+    })
+    // gzip's own header has gone by
+    const bytes = concat([first, hidden, junk, compression === 'gzip' ? inside.subarray(10) : inside])
+    const decoder = compression === 'gzip' ? gunzipSync : zstdDecompressSync
+    const names = execFileSync('tar', ['--list'], { input: padded(bytes), encoding: 'latin1' })
+    expect(names.split('\n')).toContain('usr/lib/modules/6.1/vmlinuz')
+    expect(new Uint8Array(decoder(compression === 'gzip' ? bytes : bytes.subarray(start + length)))).toEqual(
+      layer(compression).tar,
+    )
+    const error = await expectToolError('LAYER_INVALID', plain(bytes, 1 << 20))
+    expect(error.message).toContain('at once')
+    await expectToolError('LAYER_INVALID', plain(bytes, 100))
   })
 
   it.each(['gzip', 'zstd'] as const)('refuses rubbish behind %s', async compression => {
