@@ -90,6 +90,8 @@ export function parseSettings<Name extends CommandName>(sources: Sources & { rea
   if (command === 'update' && credentials.gitopsToken === undefined && !reader.says('dry-run', 'true'))
     reader.problems.push(new ToolError('TOKEN_MISSING', 'no token for the GitOps repository is given'))
   if (reader.says('base-from', 'cluster')) checkClusterAccess(reader, sources.secrets)
+  else if ((command === 'update' || command === 'check') && sources.secrets.given.has('kubeconfig'))
+    refuseIdleKubeconfig(reader)
   checkClientCertificate(reader, sources.secrets)
   throwAll(reader.problems)
   return { command, request: request(), credentials, quiet: quiet() }
@@ -107,6 +109,14 @@ function checkClusterAccess(reader: SettingsReader, { given, environment }: Secr
       wanted: 'kubeconfig, or in-cluster: true',
       hint: 'set KUBECONFIG, the input kubeconfig, or --kubeconfig-file; docs/permissions.md says which rights they need',
     })
+}
+
+/** One in the environment may be for other programs; one that was given is meant for us. */
+function refuseIdleKubeconfig(reader: SettingsReader): void {
+  reader.refuse('SETTING_INVALID', 'kubeconfig', 'kubeconfig has no effect without base-from: cluster', {
+    wanted: 'base-from: cluster',
+    hint: 'leave kubeconfig out, or change base-from',
+  })
 }
 
 function checkClientCertificate(reader: SettingsReader, { given }: Secrets): void {

@@ -78,6 +78,13 @@ describe('settings of the base image', () => {
     )
   })
 
+  it('a kubeconfig that nobody would look at is refused, one of the environment is not', () => {
+    const line = '--base-image quay.io/a/b'
+    const idle = ['SETTING_INVALID: kubeconfig has no effect without base-from: cluster']
+    expect(faults(line, { kubeconfig: 'x' })).toEqual(idle)
+    expect(faults(line, { environment: { KUBECONFIG: '/home/me/.kube/config' } })).toEqual([])
+  })
+
   it.each([
     ['', ['SETTING_MISSING: base-image is required']],
     [
