@@ -129,16 +129,21 @@ async function fetchFrom(mirror: string, reading: Reading): Promise<FetchedRepos
   const text = await metadataFile(primary, { source, path }, here)
   for await (const { href, xmlBase, checksum: own, ...one } of formats.readPrimary(text, names, source)) {
     const location = { href, xmlBase }
-    packages.push({
+    const single: RepositoryPackage = {
       ...one,
       checksum: own.hex,
       checksumType: own.type,
       location: locate(mirror, location),
-      ...(others.length === 0 || xmlBase !== null
-        ? {}
-        : { otherLocations: others.map(other => locate(other, location)) }),
       ...(boundByMetalink ? { boundByMetalink } : {}),
-    })
+    }
+    // made when asked for: twenty URLs for each of very many packages do not fit into memory
+    const everywhere = {
+      ...single,
+      get otherLocations() {
+        return others.map(other => locate(other, location))
+      },
+    }
+    packages.push(others.length === 0 || xmlBase !== null ? single : everywhere)
   }
   return { url: mirror, timestamp, packages }
 }

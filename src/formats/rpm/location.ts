@@ -2,8 +2,8 @@
 
 import { ToolError } from '../../errors.ts'
 
-/** Length of a URL that is still taken. */
-const maxUrl = 4096
+/** Characters of a path that is still taken; real ones have 100. Each package has one for every mirror. */
+const maxUrl = 1024
 
 /**
  * The URL of a file of the repository at `repository` (http or https, no query). `href` must stay below the repository's

@@ -31,8 +31,8 @@ const attributed = new Map([
   [`${root}/location`, 'location'],
 ])
 const archPattern = /^[A-Za-z0-9_]{1,32}$/
-/** Far more than the kernels that any repository keeps. */
-const maxPackages = 100_000
+/** Far more than the kernels that any repository keeps: some thousands of packages. */
+const maxPackages = 20_000
 
 interface Raw {
   readonly texts: Map<string, string>

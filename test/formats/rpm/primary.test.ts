@@ -95,6 +95,14 @@ describe('readPrimary', () => {
     await expect(read(endless(), 'kernel')).rejects.toThrow(expect.objectContaining({ code: 'REPOSITORY_INVALID' }))
   })
 
+  it('does not keep more packages of these names than any repository has', async () => {
+    const [head = '', one = ''] = /^([^]*?)(<package [^]*?<\/package>)/.exec(xml)?.slice(1) ?? []
+    const [name = ''] = /<name>(.*)<\/name>/.exec(one)?.slice(1) ?? []
+    const document = (count: number) => read(`${head}${one.repeat(count)}</metadata>`, name)
+    expect(await document(20_000)).toHaveLength(20_000)
+    await expect(document(20_001)).rejects.toThrow(expect.objectContaining({ code: 'REPOSITORY_INVALID' }))
+  })
+
   it('refuses cuts and survives flips', async () => {
     const bytes = Buffer.from(xml.trimEnd())
     const decode = (part: Uint8Array) => read(new TextDecoder().decode(part), 'kernel', 'kernel-core')
