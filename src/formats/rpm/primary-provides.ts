@@ -28,6 +28,8 @@ const senseOfFlag = new Map<string | undefined, number>([
   ['GT', senses.greater],
   ['GE', senses.greater | senses.equal],
 ])
+/** People read it in a hint, and nobody signed it: rpm, docs/man/rpm-packagebuild.7, has no other characters. */
+const plainName = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,255}$/
 /** Enough to choose from. */
 const maxProviders = 10_000
 
@@ -60,7 +62,7 @@ export async function* readProviders(
         if (path === paths.name) name = text
         else if (path === paths.arch) arch = text
         else if (path === paths.file) for (const one of byName.get(text) ?? []) fulfilled.add(one)
-        if (path !== root || evr === undefined) return
+        if (path !== root || evr === undefined || !plainName.test(name)) return
         for (const fulfils of fulfilled) ready.push({ name, evr, arch, fulfils })
       },
     },
