@@ -96,7 +96,7 @@ describe('readPrimary', () => {
   })
 
   it('does not keep more packages of these names than any repository has', async () => {
-    const [head = '', one = ''] = /^([^]*?)(<package [^]*?<\/package>)/.exec(xml)?.slice(1) ?? []
+    const [head = '', one = ''] = /^([\s\S]*?)(<package [\s\S]*?<\/package>)/.exec(xml)?.slice(1) ?? []
     const [name = ''] = /<name>(.*)<\/name>/.exec(one)?.slice(1) ?? []
     const document = (count: number) => read(`${head}${one.repeat(count)}</metadata>`, name)
     expect(await document(20_000)).toHaveLength(20_000)
