@@ -71,7 +71,7 @@ describe('docker', () => {
     }
     writeFileSync(join(home, '.docker', 'config.json'), JSON.stringify(users))
     const access = {
-      pullSecret: undefined,
+      pullSecret: JSON.stringify({ auths: { 'secret.example': { auth: btoa('a:b') }, 'quay.example': { auth: 'x' } } }),
       credential: { kind: 'password', username: 'robot', password: 'word' } as const,
       registriesConf: undefined,
       caBundle: undefined,

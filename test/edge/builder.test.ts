@@ -1,11 +1,21 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { cleanEnvironment, runCommand, withoutProxies } from '../../src/edge/builder/command.ts'
 import { confinements } from '../../src/edge/builder/confinement.ts'
 import { builderFailure } from '../../src/edge/builder/failure.ts'
-import { preparePull } from '../../src/edge/builder/pull-access.ts'
+import { preparePull, removePull } from '../../src/edge/builder/pull-access.ts'
 import { makeRunDirectory, privateStorage } from '../../src/edge/builder/storage.ts'
 import { buildImage, findBuilders } from '../../src/edge/builder.ts'
 import { ToolError } from '../../src/errors.ts'
@@ -171,6 +181,8 @@ describe('a pull that needs more than the builder knows', () => {
     })
     expect(statSync(authFile).mode & 0o777).toBe(0o600)
     expect(readFileSync(join(certificates, 'ca.crt'), 'utf8')).toBe('certificates')
+    await removePull(directory)
+    expect(existsSync(authFile)).toBe(false)
   })
 
   it('is left alone otherwise', async () => {

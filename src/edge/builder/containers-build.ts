@@ -6,7 +6,7 @@ import { formatPinnedReference } from '../../formats/oci/reference.ts'
 import { cleanEnvironment, runCommand, withoutProxies } from './command.ts'
 import { buildCommand, type Confinement, findConfinement, warningsOf } from './confinement.ts'
 import { builderFailure } from './failure.ts'
-import { preparePull } from './pull-access.ts'
+import { preparePull, removePull } from './pull-access.ts'
 import { type BuildRequest, type BuildResult, buildArguments } from './request.ts'
 import { makeRunDirectory, openPrivateStorage, type PrivateStorage, removePrivateStorages } from './storage.ts'
 
@@ -57,7 +57,8 @@ async function pull(
   const access = request.access === undefined ? undefined : await preparePull(request.access, request.base, directory)
   const command = [name, ...storage.options, 'pull', ...insecure, ...(access?.options ?? []), base]
   const options = { environment: { ...environment, ...access?.environment }, write: request.write }
-  const result = await runCommand(command, options)
+  // gone before commands of the image run: in a chroot they could look for it
+  const result = await runCommand(command, options).finally(() => removePull(directory))
   if (result?.exitCode === 0) return
   throw builderFailure('IMAGE_NOT_FOUND', `${name} cannot pull the base image`, result, base)
 }

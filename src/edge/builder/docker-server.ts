@@ -43,7 +43,7 @@ export async function findDocker(environment: Environment): Promise<Builder | st
 const keptKeys = ['currentContext', 'cliPluginsExtraDirs'] as const
 const keptDirectories = ['contexts', 'cli-plugins'] as const
 
-/** Makes a directory for DOCKER_CONFIG below `directory`, which only this user can read: the logins are those of `access` and no others. */
+/** Makes a directory for DOCKER_CONFIG below `directory`, which only this user can read: the only login is that of `access` for the base. */
 export async function prepareDockerConfig(
   access: PullAccess | undefined,
   base: PinnedReference,
@@ -55,7 +55,8 @@ export async function prepareDockerConfig(
   const users = environment.DOCKER_CONFIG ?? join(environment.HOME ?? '/', '.docker')
   const text = await readFile(join(users, 'config.json'), 'utf8').catch(() => '{}')
   const kept = keptOf(text)
-  const auths = access === undefined ? undefined : authFileText(access, base)
+  // not the pull secret whole: commands of a build that get out of it would find what is for other registries
+  const auths = access === undefined ? undefined : authFileText({ ...access, pullSecret: undefined }, base)
   const own = { ...kept, ...(auths === undefined ? {} : JSON.parse(auths)) }
   await writeFile(join(place, 'config.json'), JSON.stringify(own), { mode: 0o600 })
   for (const name of keptDirectories) await symlink(join(users, name), join(place, name))

@@ -1,6 +1,6 @@
 // What a builder needs to pull the base as we read it: auth file, registries.conf, authorities. containers-auth.json(5), podman-pull(1).
 
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { PinnedReference } from '../../formats/oci/reference.ts'
 import type { RegistryCredential } from '../registry-credentials.ts'
@@ -46,6 +46,11 @@ export async function preparePull(
   }
 }
 
+/** Takes away what `preparePull` wrote there. */
+export async function removePull(directory: string): Promise<void> {
+  await rm(join(directory, 'pull'), { recursive: true, force: true })
+}
+
 /** An auth file with the entries of the pull secret, and for the base what we use ourselves. docker looks for the registry, podman for the repository first. */
 export function authFileText(
   { pullSecret, credential }: Pick<PullAccess, 'pullSecret' | 'credential'>,
@@ -57,10 +62,9 @@ export function authFileText(
   return JSON.stringify({ auths: { ...auths, ...(own === undefined ? {} : { [key]: own }) } })
 }
 
-function entryOf(credential: RegistryCredential): object | undefined {
+function entryOf(credential: RegistryCredential): object {
   const basic = (username: string, password: string) => Buffer.from(`${username}:${password}`).toString('base64')
+  if (credential.kind === 'registry-token') return { registrytoken: credential.registryToken }
   if (credential.kind === 'password') return { auth: basic(credential.username, credential.password) }
-  if (credential.kind === 'identity-token')
-    return { auth: basic(credential.username, ''), identitytoken: credential.identityToken }
-  return undefined
+  return { auth: basic(credential.username, ''), identitytoken: credential.identityToken }
 }
