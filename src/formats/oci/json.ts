@@ -2,6 +2,7 @@
 
 import { ToolError } from '../../errors.ts'
 import { isOciDigest, type OciDigest } from './digest.ts'
+import { expectClearNames, folded } from './json-names.ts'
 
 /** Manifest and config, interface §8. */
 export const documentCeiling = 4 * 1024 * 1024
@@ -21,12 +22,15 @@ export function parseJsonObject(bytes: Uint8Array, source: string, what: string)
       wanted: `at most ${documentCeiling}`,
       where: { source },
     })
+  let text: string
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    value = JSON.parse(text)
   } catch (cause) {
     throw new ToolError('IMAGE_INVALID', `${what} is not JSON`, { where: { source, path: what }, cause })
   }
+  expectClearNames(text, source, what)
   return asObject(value, source, what)
 }
 
@@ -50,9 +54,17 @@ export function objectField(at: JsonObject, name: string): JsonObject {
   return asObject(value, at.source, `${at.path}/${name}`)
 }
 
+/** undefined when the field is absent or null. Throws when it is there in other case: some programs would take it. */
+function optionalField(at: JsonObject, name: string): unknown {
+  const value = at.fields[name] ?? undefined
+  const other = value === undefined ? Object.keys(at.fields).find(one => folded(one) === folded(name)) : undefined
+  if (other !== undefined && other !== name) throw invalid(at, name, other, `${name} in this case`)
+  return value
+}
+
 /** undefined when the field is absent or null. */
 export function optionalObject(at: JsonObject, name: string): JsonObject | undefined {
-  return at.fields[name] === undefined || at.fields[name] === null ? undefined : objectField(at, name)
+  return optionalField(at, name) === undefined ? undefined : objectField(at, name)
 }
 
 export function arrayField(at: JsonObject, name: string): readonly unknown[] {
@@ -72,7 +84,7 @@ export function textField(at: JsonObject, name: string): string {
 }
 
 export function optionalText(at: JsonObject, name: string): string | undefined {
-  return at.fields[name] === undefined ? undefined : textField(at, name)
+  return optionalField(at, name) === undefined && at.fields[name] === undefined ? undefined : textField(at, name)
 }
 
 export function digestField(at: JsonObject, name: string): OciDigest {
@@ -83,8 +95,7 @@ export function digestField(at: JsonObject, name: string): OciDigest {
 
 /** A map of strings; empty when absent or null. */
 export function textsField(at: JsonObject, name: string): Readonly<Record<string, string>> {
-  const value = at.fields[name]
-  if (value === undefined || value === null) return {}
+  if (optionalField(at, name) === undefined) return {}
   const map = objectField(at, name)
   return Object.fromEntries(Object.keys(map.fields).map(key => [key, textField(map, key)]))
 }

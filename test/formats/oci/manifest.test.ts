@@ -13,6 +13,30 @@ const docker = makeImage({ layers: image.layers, schema: 'docker' })
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value))
 const parsed = JSON.parse(new TextDecoder().decode(image.manifest))
 
+describe('names of which programs take different ones', () => {
+  const config = new TextDecoder().decode(image.config)
+  const other = '{"Labels":{"ostree.final-diffid":"x"}}'
+  it.each([
+    ['layers twice', new TextDecoder().decode(image.manifest).replace(/\}$/, ',"layers":[]}'), parseManifest],
+    ['layers in other case', new TextDecoder().decode(image.manifest).replace(/\}$/, ',"Layers":[]}'), parseManifest],
+    ['a name with escapes', config.replace(/\}$/, `,"c\\u006fnfig":${other}}`), parseImageConfig],
+    ['a config in other case', config.replace(/\}$/, `,"Config":${other}}`), parseImageConfig],
+    ['a config in other case only', config.replace('"config":', '"Config":'), parseImageConfig],
+    ['a long s', config.replace('"diff_ids":', '"diff_id\u017f":[],"diff_ids":'), parseImageConfig],
+    ['labels twice', config.replace('"Labels":', '"Labels":{"a":"b"},"Labels":'), parseImageConfig],
+    ['labels in other case', config.replace('"Labels":', '"labels":{"a":"b"},"Labels":'), parseImageConfig],
+    ['one label twice', config.replace('"b":"c"', '"b":"d","b":"c"'), parseImageConfig],
+  ] as const)('are refused: %s', async (_, text, parse) => {
+    expect(() => JSON.parse(text)).not.toThrow()
+    await expectToolError('IMAGE_INVALID', () => parse(bytes(text), 'image'))
+  })
+
+  it('are no labels that differ in case: these are kept apart', () => {
+    const text = config.replace('"b":"c"', '"b":"c","B":"d"')
+    expect(parseImageConfig(bytes(text), 'image').imageLabels).toEqual({ b: 'c', B: 'd' })
+  })
+})
+
 describe('parseManifest', () => {
   it('reads OCI and Docker manifests', () => {
     for (const one of [image, docker]) {
