@@ -1,2 +1,0 @@
-import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);
-import{endInOrderOnSignals,interruptedExitCode,refuseWhenInterrupted}from"./chunk-WAIVLECL.js";import"./chunk-BDW3S6AS.js";import"./chunk-KBRKGLBV.js";import"./chunk-RVTFVSUM.js";export{endInOrderOnSignals,interruptedExitCode,refuseWhenInterrupted};
