@@ -108,7 +108,7 @@ export const errorCodes = {
   REGISTRY_DENIED: row(
     'remote',
     'the registry refuses the credentials',
-    'log in with podman login or docker login, or set REGISTRY_AUTH_FILE',
+    'log in with podman login or docker login, set REGISTRY_AUTH_FILE, or give pull-secret',
   ),
   REGISTRY_BLOCKED: row('refused', 'registries.conf blocks the registry of an image'),
   REGISTRY_ERROR: row('remote', 'the registry answers with an error'),

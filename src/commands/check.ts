@@ -1,7 +1,7 @@
 // `check`: asks registry, repositories and, where a token is given, the GitOps repository; writes nothing.
 
 import { environment, timeNow } from '../edge/surroundings.ts'
-import { inStep } from '../errors.ts'
+import { inStep, type ToolError } from '../errors.ts'
 import { formatPinnedReference } from '../formats/oci/reference.ts'
 import { parseEvr } from '../formats/rpm/version.ts'
 import type { Lock } from '../propose/lock.ts'
@@ -42,7 +42,7 @@ export const checkCommand: Command<'check'> = async (settings, credentials, log)
     valuesExpire: expiryOf(gitops, settings),
     now: Date.parse(timeNow()),
   })
-  const problem = 'problem' in kernel ? kernel.problem.message : null
+  const problem = 'problem' in kernel ? sentenceOf(kernel.problem) : null
   return {
     outputs: {
       'update-available': String(document.updateAvailable),
@@ -68,4 +68,11 @@ function expiryOf(
 ): number | null {
   if (lock === undefined || files?.has(configMapPath(directory)) !== true) return null
   return Date.parse(expiration(lock.valuesFrom, valueLifetime))
+}
+
+/** Why no kernel can be taken, with what the repositories have and what was asked of them. */
+function sentenceOf({ message, found, wanted }: ToolError): string {
+  return [message, ...(found === undefined ? [] : [found]), ...(wanted === undefined ? [] : [`wanted ${wanted}`])].join(
+    '; ',
+  )
 }

@@ -76,9 +76,17 @@ function dnfSteps({ program, install, leftOver, closingStep, sourceDateEpoch, ke
     `rm -rf ${[dnfPlace, ...(leftOver === undefined ? [] : [`/usr/lib/modules/${leftOver}`])].join(' ')}`,
     `{ test -s ${modules}/modules.dep || depmod ${kernelRelease}; }`,
     `{ test -s ${modules}/initramfs.img || ${dracut} ${kernelRelease} ${modules}/initramfs.img; }`,
+    emptySharedMemory,
     ...(closingStep === undefined ? [] : [closingStep]),
   ]
 }
+
+/**
+ * What sqlite keeps in shared memory differs from run to run. rpm leaves the file there, since readers of a read-only file system need one; an empty one
+ * does for them too (sqlite.org/walformat.html, 2; tried with rpm 4.18).
+ */
+const sharedMemory = ['/usr/share/rpm', '/usr/lib/sysimage/rpm'].map(place => `${place}/rpmdb.sqlite-shm`)
+const emptySharedMemory = `for shm in ${sharedMemory.join(' ')}; do test ! -e $shm || : > $shm; done`
 
 function command(words: string, files: readonly string[]): string {
   return [words, ...files.map(file => `${mountPoint}/${file}`)].join(' \\\n        ')

@@ -151,6 +151,7 @@ RUN --mount=type=bind,source=rpms,target=/run/attested-os-update/rpms \\
     rm -rf /run/attested-os-update/dnf /usr/lib/modules/5.14.0-570.el9.x86_64 && \\
     { test -s /usr/lib/modules/5.14.0-605.el9.x86_64/modules.dep || depmod 5.14.0-605.el9.x86_64; } && \\
     { test -s /usr/lib/modules/5.14.0-605.el9.x86_64/initramfs.img || DRACUT_NO_XATTR=1 dracut --force --no-hostonly --reproducible --add ostree --kver 5.14.0-605.el9.x86_64 /usr/lib/modules/5.14.0-605.el9.x86_64/initramfs.img; } && \\
+    for shm in /usr/share/rpm/rpmdb.sqlite-shm /usr/lib/sysimage/rpm/rpmdb.sqlite-shm; do test ! -e $shm || : > $shm; done && \\
     bootc container lint
 LABEL org.opencontainers.image.base.digest="${digest}"
 LABEL org.opencontainers.image.base.name="quay.example/os/coreos:stable"
@@ -160,8 +161,8 @@ LABEL attested-os-update.kernel-release="5.14.0-605.el9.x86_64"
   })
 
   it.each([
-    [['usr/bin/dnf'], 'dnf --assumeyes', 'initramfs.img; }\nLABEL'],
-    [['usr/bin/dnf5'], 'dnf5 --assumeyes', 'initramfs.img; }\nLABEL'],
+    [['usr/bin/dnf'], 'dnf --assumeyes', 'rpmdb.sqlite-shm; do test ! -e $shm || : > $shm; done\nLABEL'],
+    [['usr/bin/dnf5'], 'dnf5 --assumeyes', 'rpmdb.sqlite-shm; do test ! -e $shm || : > $shm; done\nLABEL'],
     [['usr/bin/dnf', 'usr/bin/bootc'], 'dnf --assumeyes', 'bootc container lint\nLABEL'],
   ])('a base with %j: %s', (files, program, end) => {
     const text = renderContainerfile(planLayering(dnf({ baseHas: path => files.includes(path) })))

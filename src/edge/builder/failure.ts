@@ -38,6 +38,10 @@ const explanations: readonly Explanation[] = [
     hint: 'rpm-ostree cannot prepare the file system for package scripts on this host; known from hosts other than Fedora and RHEL (coreos/fedora-coreos-tracker#2213)',
   },
   {
+    text: /could not resolve host|temporary failure in name resolution|network is unreachable/,
+    hint: 'commands of a build have no network: everything they need must be in the base image or among the packages (docs/layering.md)',
+  },
+  {
     text: 'no space left on device',
     hint: 'a CoreOS build needs about three times the size of the base image; free some space or set TMPDIR to a larger disk',
   },
